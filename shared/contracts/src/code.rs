@@ -1,0 +1,182 @@
+//! Stable codes of everything that can be refused, with a text in Chinese and English.
+
+use serde::{Deserialize, Serialize};
+
+/// A text for people, Chinese first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Text {
+    /// Chinese.
+    pub zh: String,
+    /// English.
+    pub en: String,
+}
+
+impl Text {
+    /// Both at once.
+    pub fn new(zh: impl Into<String>, en: impl Into<String>) -> Self {
+        Self { zh: zh.into(), en: en.into() }
+    }
+}
+
+/// A stable code with its HTTP status and its texts. Compare by `code`.
+#[derive(Debug, Clone, Copy)]
+pub struct Code {
+    /// `document.unknown_category` and the like; never changes its meaning.
+    pub code: &'static str,
+    /// The HTTP status, also the `Nats-Service-Error-Code`.
+    pub status: u16,
+    /// Chinese text.
+    pub zh: &'static str,
+    /// English text.
+    pub en: &'static str,
+}
+
+impl PartialEq for Code {
+    fn eq(&self, other: &Self) -> bool {
+        self.code == other.code
+    }
+}
+
+impl Code {
+    /// The texts.
+    pub fn text(&self) -> Text {
+        Text::new(self.zh, self.en)
+    }
+}
+
+macro_rules! codes {
+    ($($name:ident = $code:literal, $status:literal, $zh:literal, $en:literal;)*) => {
+        $(
+            #[doc = concat!("`", $code, "`: ", $en)]
+            pub const $name: Code = Code { code: $code, status: $status, zh: $zh, en: $en };
+        )*
+        /// Every code there is.
+        pub const ALL: &[Code] = &[$($name),*];
+    };
+}
+
+codes! {
+    DOCUMENT_ACCEPTED = "document.accepted", 200, "单据已接收", "the document is accepted";
+    DOCUMENT_DUPLICATE = "document.duplicate", 200, "相同单据已处理过，未重复计入", "the same document was seen before; nothing was counted twice";
+    DOCUMENT_PARKED = "document.parked", 202, "未找到会员，单据已暂存，会员注册后自动计分", "no member fits yet; the document waits and earns when the customer registers";
+    DOCUMENT_PARKED_REVIEW = "document.keys_disagree", 202, "客户信息指向不同会员，单据已暂存待人工核对", "the customer's keys point to different members; the document waits for review";
+    DOCUMENT_LAPSED = "document.lapsed", 409, "超过业务日期后九十天，暂存单据不再计分", "more than 90 days after its business date a waiting document no longer earns";
+    DOCUMENT_UNDECODABLE = "document.undecodable", 400, "无法解析：不是有效的 UTF-8 JSON 对象", "not a JSON object in UTF-8";
+    DOCUMENT_TOO_LARGE = "document.too_large", 413, "单据超过 256 KiB", "the document is larger than 256 KiB";
+    DOCUMENT_BAD_ENVELOPE = "document.bad_envelope", 400, "CloudEvents 信封不正确", "the CloudEvents envelope is wrong";
+    DOCUMENT_UNKNOWN_KIND = "document.unknown_kind", 400, "主题中的单据类型未知", "the subject names an unknown kind of document";
+    DOCUMENT_UNSUPPORTED = "document.unsupported", 501, "本版本尚不处理此类单据，已保存，升级后可重新提交", "this release does not process such documents yet; it is kept and can be resubmitted after an upgrade";
+    DOCUMENT_UNKNOWN_STORE = "document.unknown_store", 404, "门店不在规则手册中", "the store is not in the program";
+    DOCUMENT_STORE_MISMATCH = "document.store_mismatch", 400, "主题中的门店与单据中的门店不一致", "the store in the subject is not the store in the document";
+    DOCUMENT_MISSING_FIELD = "document.missing_field", 400, "缺少必填字段", "a required field is missing";
+    DOCUMENT_BAD_FIELD = "document.bad_field", 400, "字段的类型或格式不正确", "a field has the wrong type or form";
+    DOCUMENT_BAD_AMOUNT = "document.bad_amount", 400, "金额不正确：须为非负十进制字符串，最多两位小数", "an amount is wrong: a decimal string, not negative, at most two places";
+    DOCUMENT_BAD_DATE = "document.bad_date", 400, "时间不正确：须为带时区的 RFC 3339 格式", "a time is wrong: RFC 3339 with its offset";
+    DOCUMENT_FUTURE_DATE = "document.future_date", 400, "业务时间超前二十四小时以上", "the business time lies more than 24 hours ahead";
+    DOCUMENT_UNKNOWN_CATEGORY = "document.unknown_category", 400, "业务类别未知", "a line has an unknown category";
+    DOCUMENT_UNKNOWN_PAYER = "document.unknown_payer", 400, "付款方未知", "a line has an unknown payer";
+    DOCUMENT_NO_CUSTOMER = "document.no_customer", 400, "客户信息至少需要一项：会员号、手机号、车架号或车牌", "the customer needs at least one of member_no, phone, vin and plate";
+    DOCUMENT_TOO_MANY_LINES = "document.too_many_lines", 400, "单据超过 500 行", "the document has more than 500 lines";
+    DOCUMENT_DUPLICATE_LINE = "document.duplicate_line", 400, "行号重复", "a line number stands twice";
+    DOCUMENT_CONFLICT = "document.conflict", 409, "同一单号已有不同内容的单据", "another document with this number and other content exists";
+    DOCUMENT_NOT_FOUND = "document.not_found", 404, "没有此单据", "there is no such document";
+    DOCUMENT_NOT_REJECTED = "document.not_rejected", 409, "此单据并未被拒绝", "this document was not rejected";
+
+    MEMBER_UNKNOWN = "member.unknown", 404, "没有此会员", "there is no such member";
+    MEMBER_BAD_PHONE = "member.bad_phone", 400, "手机号不正确", "the phone number is wrong";
+    MEMBER_BAD_NAME = "member.bad_name", 400, "姓名不正确", "the name is wrong";
+    MEMBER_BAD_BIRTHDAY = "member.bad_birthday", 400, "生日不正确", "the birthday is wrong";
+    MEMBER_BAD_CONSENT = "member.bad_consent", 400, "授权项未知", "a consent is unknown";
+    MEMBER_BAD_VEHICLE = "member.bad_vehicle", 400, "车架号或车牌不正确", "a VIN or plate is wrong";
+    MEMBER_VEHICLE_TAKEN = "member.vehicle_taken", 409, "车辆已登记在其他会员名下", "the vehicle belongs to another member";
+    MEMBER_CONFIRMATION_REQUIRED = "member.confirmation_required", 409, "须由门店确认（store_confirmed），本版本尚不支持短信激活", "the store must confirm (store_confirmed): this release has no activation by SMS yet";
+    MEMBER_UNKNOWN_STORE = "member.unknown_store", 404, "门店不在规则手册中", "the store is not in the program";
+
+    PROGRAM_INVALID = "program.invalid", 400, "规则手册有错误", "the program has errors";
+    PROGRAM_UNKNOWN_VERSION = "program.unknown_version", 404, "没有此版本", "there is no such version";
+    PROGRAM_RETROACTIVE = "program.retroactive", 409, "生效日期不能早于现行版本的生效日期", "the version would begin before the one in force";
+
+    OPERATION_CONFLICT = "operation.conflict", 409, "同一 operation_id 已用于不同内容的请求", "this operation_id was used for a request with other content";
+    REQUEST_MALFORMED = "request.malformed", 400, "请求不是有效的 JSON 或字段不正确", "the request is not JSON of the expected shape";
+    REQUEST_TOO_LARGE = "request.too_large", 413, "请求超过 256 KiB", "the request is larger than 256 KiB";
+    REQUEST_STORE_MISMATCH = "request.store_mismatch", 403, "主题中的门店与请求中的门店不一致", "the store in the subject is not the store in the request";
+    DEAD_LETTER_NOT_FOUND = "dead_letter.not_found", 404, "没有此死信", "there is no such dead letter";
+    SERVICE_BUSY = "service.busy", 503, "服务繁忙，请稍后重试", "the service has too much unpublished work; try again later";
+    SERVICE_UNAVAILABLE = "service.unavailable", 503, "服务暂时不可用，请用同一 operation_id 重试", "the service can't answer now; repeat with the same operation_id";
+    SERVICE_INTERNAL = "service.internal", 500, "内部错误，已记录", "an internal error; it was recorded";
+
+    EVENT_UNDECODABLE = "event.undecodable", 400, "事件无法解析", "the event can't be decoded";
+    EVENT_TOO_OLD = "event.too_old", 409, "事件超过十五天", "the event is older than 15 days and has no natural key";
+    EVENT_HASH_CHANGED = "event.hash_changed", 409, "同一事件编号内容不同", "an event id came again with other content";
+    EVENT_INVARIANT = "event.invariant", 500, "事件违反不变量", "the event breaks an invariant";
+}
+
+/// An answer that refuses: problem details of RFC 9457.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, thiserror::Error)]
+#[error("{code}: {detail}{}", pointer.as_deref().map(|p| format!(" (at {p})")).unwrap_or_default())]
+pub struct Problem {
+    /// `urn:jifen:problem:<code>`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The HTTP status that fits.
+    pub status: u16,
+    /// The stable code.
+    pub code: String,
+    /// What is wrong, in English, for operators. Never holds personal data.
+    pub detail: String,
+    /// Where: a JSON pointer into the request or document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    /// For people.
+    pub text: Text,
+}
+
+impl Problem {
+    /// A problem of this code, with the code's own text as detail.
+    pub fn new(code: Code) -> Self {
+        Self {
+            kind: format!("urn:jifen:problem:{}", code.code),
+            status: code.status,
+            code: code.code.to_owned(),
+            detail: code.en.to_owned(),
+            pointer: None,
+            text: code.text(),
+        }
+    }
+
+    /// Adds what exactly is wrong.
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+
+    /// Adds where it is.
+    pub fn at(mut self, pointer: impl Into<String>) -> Self {
+        self.pointer = Some(pointer.into());
+        self
+    }
+
+    /// True for a code that a repeat may cure: it isn't stored as the operation's answer.
+    pub fn is_transient(&self) -> bool {
+        [SERVICE_BUSY, SERVICE_UNAVAILABLE, SERVICE_INTERNAL].iter().any(|code| code.code == self.code)
+    }
+}
+
+impl From<Code> for Problem {
+    fn from(code: Code) -> Self {
+        Self::new(code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_unique() {
+        let unique: HashSet<&str> = ALL.iter().map(|code| code.code).collect();
+        assert_eq!(unique.len(), ALL.len());
+    }
+}

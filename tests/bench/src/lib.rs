@@ -1,0 +1,1 @@
+//! jifen-bench
