@@ -14,5 +14,5 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use codes::{StoreCode, Token};
 pub use ids::{Ids, MemberId};
 pub use masked::{PersonName, Phone, Plate, Vin};
-pub use money::Money;
+pub use money::{BadMoney, Money};
 pub use points::{Points, Rate};

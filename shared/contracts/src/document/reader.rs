@@ -1,0 +1,180 @@
+//! From bytes to fields: every step that can fail names its code and place.
+
+use chrono::{DateTime, FixedOffset};
+use jifen_kernel::{BadMoney, Money};
+use serde_json::{Map, Value};
+
+use crate::code::{self, Code};
+
+/// A document may have this many bytes; more is refused with a receipt (up to the server's own limit of 1 MiB).
+pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
+/// And this many lines.
+pub const MAX_LINES: usize = 500;
+/// Numbers of documents, work orders, advisors and the like.
+const MAX_CODE_CHARS: usize = 64;
+/// Descriptions and reasons.
+const MAX_TEXT_CHARS: usize = 1_000;
+
+/// Why a document is refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{}: {detail}{}", code.code, pointer.as_deref().map(|p| format!(" (at {p})")).unwrap_or_default())]
+pub struct Fault {
+    /// The stable code.
+    pub code: Code,
+    /// JSON pointer into the document's data.
+    pub pointer: Option<String>,
+    /// What exactly, in English. Never holds a value of the document.
+    pub detail: String,
+}
+
+impl Fault {
+    /// A fault of the document as a whole.
+    pub fn new(code: Code) -> Self {
+        Self { code, pointer: None, detail: code.en.to_owned() }
+    }
+
+    /// At a place.
+    pub fn at(code: Code, pointer: impl Into<String>) -> Self {
+        Self { code, pointer: Some(pointer.into()), detail: code.en.to_owned() }
+    }
+
+    /// With a closer description.
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+}
+
+/// A document out of its envelope.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// The envelope's id, if the store sent a structured CloudEvent.
+    pub event_id: Option<String>,
+    /// The envelope's trace context, if it has one.
+    pub traceparent: Option<String>,
+    /// The content.
+    pub data: Map<String, Value>,
+}
+
+/// Opens a message: a structured CloudEvent if its object has `specversion`, else the bare data.
+pub fn open(bytes: &[u8]) -> Result<Opened, Fault> {
+    if bytes.len() > MAX_DOCUMENT_BYTES {
+        return Err(Fault::new(code::DOCUMENT_TOO_LARGE).detail(format!("{} bytes, at most {MAX_DOCUMENT_BYTES}", bytes.len())));
+    }
+    let text = std::str::from_utf8(bytes)
+        .map_err(|e| Fault::new(code::DOCUMENT_UNDECODABLE).detail(format!("not UTF-8 at byte {}", e.valid_up_to())))?;
+    // The parser's own message can quote the input; its place can't.
+    let value: Value = serde_json::from_str(text).map_err(|e| {
+        Fault::new(code::DOCUMENT_UNDECODABLE).detail(format!("not valid JSON at line {} column {}", e.line(), e.column()))
+    })?;
+    let Value::Object(mut object) = value else {
+        return Err(Fault::new(code::DOCUMENT_UNDECODABLE).detail("not a JSON object"));
+    };
+    let Some(version) = object.get("specversion") else {
+        return Ok(Opened { event_id: None, traceparent: None, data: object });
+    };
+    if version.as_str() != Some("1.0") {
+        return Err(Fault::new(code::DOCUMENT_BAD_ENVELOPE).detail("specversion is not \"1.0\""));
+    }
+    let id = object.get("id").and_then(Value::as_str).filter(|id| !id.is_empty() && id.chars().count() <= 256);
+    let Some(id) = id.map(str::to_owned) else {
+        return Err(Fault::new(code::DOCUMENT_BAD_ENVELOPE).detail("the envelope's id is not a text of 1 to 256 characters"));
+    };
+    let traceparent = object.get("traceparent").and_then(Value::as_str).map(str::to_owned);
+    match object.remove("data") {
+        Some(Value::Object(data)) => Ok(Opened { event_id: Some(id), traceparent, data }),
+        Some(_) => Err(Fault::new(code::DOCUMENT_BAD_ENVELOPE).detail("the envelope's data is not an object")),
+        None => Err(Fault::new(code::DOCUMENT_BAD_ENVELOPE).detail("the envelope has no data")),
+    }
+}
+
+/// Reads the fields of one object, and knows where it stands.
+#[derive(Clone)]
+pub(super) struct Reader<'a> {
+    object: &'a Map<String, Value>,
+    place: String,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn root(object: &'a Map<String, Value>) -> Self {
+        Self { object, place: String::new() }
+    }
+
+    pub(super) fn pointer(&self, key: &str) -> String {
+        format!("{}/{key}", self.place)
+    }
+
+    fn bad(&self, key: &str, expected: &str) -> Fault {
+        Fault::at(code::DOCUMENT_BAD_FIELD, self.pointer(key)).detail(format!("{key} must be {expected}"))
+    }
+
+    /// The value, if it is there and not null.
+    fn value(&self, key: &str) -> Option<&'a Value> {
+        self.object.get(key).filter(|value| !value.is_null())
+    }
+
+    pub(super) fn required<T>(&self, key: &str, found: Option<T>) -> Result<T, Fault> {
+        found.ok_or_else(|| Fault::at(code::DOCUMENT_MISSING_FIELD, self.pointer(key)).detail(format!("{key} is missing")))
+    }
+
+    pub(super) fn text(&self, key: &str) -> Result<Option<&'a str>, Fault> {
+        self.value(key).map(|value| value.as_str().ok_or_else(|| self.bad(key, "a text"))).transpose()
+    }
+
+    /// A short text without control characters: a number or code that will be shown and indexed.
+    pub(super) fn short(&self, key: &str) -> Result<Option<String>, Fault> {
+        let Some(text) = self.text(key)? else { return Ok(None) };
+        let fits = !text.is_empty() && text.chars().count() <= MAX_CODE_CHARS && !text.chars().any(char::is_control);
+        let trimmed = text.trim() == text;
+        (fits && trimmed)
+            .then(|| Some(text.to_owned()))
+            .ok_or_else(|| self.bad(key, "a text of 1 to 64 characters without control characters and outer blanks"))
+    }
+
+    pub(super) fn long(&self, key: &str) -> Result<Option<String>, Fault> {
+        let Some(text) = self.text(key)? else { return Ok(None) };
+        let fits = text.chars().count() <= MAX_TEXT_CHARS && !text.contains('\0');
+        fits.then(|| Some(text.to_owned())).ok_or_else(|| self.bad(key, "a text of at most 1000 characters"))
+    }
+
+    pub(super) fn number(&self, key: &str, max: u32) -> Result<Option<u32>, Fault> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        let number = value.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| *n <= max);
+        number.map(Some).ok_or_else(|| self.bad(key, &format!("a whole number from 0 to {max}")))
+    }
+
+    pub(super) fn money(&self, key: &str) -> Result<Option<Money>, Fault> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        let bad = |why: &BadMoney| Fault::at(code::DOCUMENT_BAD_AMOUNT, self.pointer(key)).detail(why.to_string());
+        let text = value.as_str().ok_or_else(|| bad(&BadMoney::Malformed))?;
+        Money::try_new(text).map(Some).map_err(|why| bad(&why))
+    }
+
+    pub(super) fn instant(&self, key: &str) -> Result<Option<DateTime<FixedOffset>>, Fault> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        let bad = || Fault::at(code::DOCUMENT_BAD_DATE, self.pointer(key));
+        let at = value.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok()).ok_or_else(bad)?;
+        // Outside these years no business date is meant, and calendars and databases begin to disagree.
+        (2000..=2199).contains(&chrono::Datelike::year(&at)).then_some(Some(at)).ok_or_else(bad)
+    }
+
+    pub(super) fn object(&self, key: &str) -> Result<Option<Reader<'a>>, Fault> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        let object = value.as_object().ok_or_else(|| self.bad(key, "an object"))?;
+        Ok(Some(Reader { object, place: self.pointer(key) }))
+    }
+
+    pub(super) fn objects(&self, key: &str) -> Result<Option<Vec<Reader<'a>>>, Fault> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        let list = value.as_array().ok_or_else(|| self.bad(key, "a list"))?;
+        if list.len() > MAX_LINES {
+            return Err(Fault::at(code::DOCUMENT_TOO_MANY_LINES, self.pointer(key)).detail(format!("{} entries, at most {MAX_LINES}", list.len())));
+        }
+        let place = |index: usize| format!("{}/{key}/{index}", self.place);
+        let read = list.iter().enumerate().map(|(index, item)| match item.as_object() {
+            Some(object) => Ok(Reader { object, place: place(index) }),
+            None => Err(Fault::at(code::DOCUMENT_BAD_FIELD, place(index)).detail("an entry must be an object")),
+        });
+        read.collect::<Result<_, _>>().map(Some)
+    }
+}
