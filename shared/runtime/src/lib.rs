@@ -1,1 +1,44 @@
-//! jifen-runtime
+//! What every service stands on: one way for everything that changes state.
+//!
+//! ```text
+//! NATS batch -> decode -> prepare -> BEGIN: claim -> load -> decide -> save + outbox -> COMMIT -> publish -> ack
+//! ```
+//!
+//! The runtime alone owns begin, commit, publish and ack. A service gives [`BatchHandler`]s for events,
+//! [`Mutation`]s and [`Query`]s for requests, and [`Job`]s for timed work; [`Service`] composes and runs them.
+//!
+//! Reading order: [`service`] (what a service declares), [`handler`] (what it implements), [`runner`] (the way of a
+//! batch), [`outbox`] and [`relay`] (how events leave), [`endpoint`] (requests), [`programs`] (the rules),
+//! [`crypto`], [`telemetry`], [`http`].
+
+pub mod context;
+pub mod copy;
+pub mod crypto;
+pub mod dead_letter;
+pub mod endpoint;
+pub mod failure;
+pub mod handler;
+pub mod http;
+pub mod inbox;
+pub mod job;
+pub mod limits;
+pub mod message;
+pub mod migrations;
+pub mod operation;
+pub mod outbox;
+pub mod programs;
+pub mod relay;
+pub mod runner;
+pub mod service;
+pub mod telemetry;
+pub mod trace;
+
+pub use context::{Ctx, NatsLogin, ServiceConfig};
+pub use endpoint::{Asked, Mutation, Query, ask};
+pub use failure::{Failure, Poison};
+pub use handler::{BatchHandler, Decode, Event, Fates, Incoming};
+pub use job::Job;
+pub use limits::Limits;
+pub use migrations::with_runtime_tables;
+pub use outbox::Outbox;
+pub use service::{Running, Service};

@@ -1,0 +1,203 @@
+//! What a running service has at hand.
+
+use std::sync::{Arc, atomic::{AtomicI64, Ordering}};
+
+use async_nats::jetstream;
+use jifen_kernel::{Clock, Ids, SystemClock};
+use sqlx::{PgPool, postgres::{PgConnectOptions, PgPoolOptions}};
+
+use crate::{Failure, Limits, Outbox, crypto::{LookupKey, SealKey}, programs::Programs, relay::Relay, telemetry::Telemetry};
+
+/// How to log in to the broker.
+#[derive(Clone)]
+pub struct NatsLogin {
+    /// `nats://host:port`.
+    pub url: String,
+    /// The user; none for a server that asks for none.
+    pub user: Option<String>,
+    /// The user's password.
+    pub password: Option<String>,
+}
+
+impl std::fmt::Debug for NatsLogin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "NatsLogin({:?} at {})", self.user, self.url)
+    }
+}
+
+impl NatsLogin {
+    /// Connects. Goes on trying for as long as the process lives once the first connection stood.
+    pub async fn connect(&self, name: &str) -> Result<async_nats::Client, async_nats::ConnectError> {
+        let service = name.to_owned();
+        let mut options = async_nats::ConnectOptions::new()
+            .name(format!("jifen-{name}"))
+            .request_timeout(Some(crate::limits::ASK_WAIT))
+            .event_callback(move |event| {
+                let service = service.clone();
+                async move {
+                    match event {
+                        // A publish without the right to it is no error at the caller: it only shows here.
+                        async_nats::Event::ServerError(error) => tracing::error!(service, %error, "the broker refused something"),
+                        async_nats::Event::ClientError(error) => tracing::warn!(service, %error, "broker client"),
+                        other => tracing::info!(service, event = %other, "broker connection"),
+                    }
+                }
+            });
+        if let (Some(user), Some(password)) = (&self.user, &self.password) {
+            options = options.user_and_password(user.clone(), password.clone());
+        }
+        options.connect(&self.url).await
+    }
+}
+
+/// What a service needs to start.
+#[derive(Debug, Clone)]
+pub struct ServiceConfig {
+    /// Its own role's URL.
+    pub database_url: String,
+    /// Its own user.
+    pub nats: NatsLogin,
+    /// Seals payloads at rest; derived again for each service.
+    pub seal: SealKey,
+    /// Look-up of personal values.
+    pub lookup: LookupKey,
+    /// Seals the vault: only for `member`.
+    pub vault: Option<SealKey>,
+    /// What an operator set.
+    pub limits: Limits,
+    /// The time.
+    pub clock: ClockHandle,
+    /// Identifiers.
+    pub ids: Ids,
+    /// Metrics and traces.
+    pub telemetry: Telemetry,
+}
+
+/// A shared clock.
+#[derive(Clone)]
+pub struct ClockHandle(pub Arc<dyn Clock>);
+
+impl std::fmt::Debug for ClockHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Clock({})", self.0.now())
+    }
+}
+
+impl Default for ClockHandle {
+    fn default() -> Self {
+        Self(Arc::new(SystemClock))
+    }
+}
+
+/// What handlers, endpoints and jobs of a running service work with.
+pub struct Ctx {
+    /// The service's name: also its schema and its place in subjects.
+    pub service: &'static str,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Identifiers.
+    pub ids: Ids,
+    /// Connections of the service's role: for reads outside a batch.
+    pub pool: PgPool,
+    /// The broker, as the service's user: for requests to other services.
+    pub nats: async_nats::Client,
+    /// Seals payloads at rest, this service's own.
+    pub seal: SealKey,
+    /// Look-up of personal values.
+    pub lookup: LookupKey,
+    /// Seals the vault: only there for `member`.
+    pub vault: Option<SealKey>,
+    /// The rules, every version known.
+    pub programs: Programs,
+    /// What an operator set.
+    pub limits: Limits,
+    pub(crate) js: jetstream::Context,
+    pub(crate) relay: Relay,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) unpublished: Arc<AtomicI64>,
+}
+
+impl Ctx {
+    pub(crate) async fn start(service: &'static str, config: ServiceConfig) -> Result<Arc<Self>, StartError> {
+        let connect: PgConnectOptions = config.database_url.parse().map_err(|source| StartError::Database { service, source })?;
+        let connect = connect.application_name(&format!("jifen-{service}"));
+        let pool = PgPoolOptions::new()
+            .max_connections(config.limits.connections)
+            .acquire_timeout(std::time::Duration::from_secs(10))
+            .connect_with(connect.clone())
+            .await
+            .map_err(|source| StartError::Database { service, source })?;
+        let nats = config.nats.connect(service).await.map_err(|source| StartError::Broker { service, source })?;
+        let mut js = jetstream::new(nats.clone());
+        js.set_timeout(crate::limits::ASK_WAIT);
+        let seal = config.seal.derive(service);
+        let relay = Relay::start(service, js.clone(), connect, seal.clone(), config.clock.0.clone(), config.telemetry.clone());
+        let programs = Programs::load(&pool).await.map_err(|source| StartError::Database { service, source })?;
+        Ok(Arc::new(Self {
+            service,
+            clock: config.clock.0,
+            ids: config.ids,
+            pool,
+            nats,
+            seal,
+            lookup: config.lookup,
+            vault: config.vault,
+            programs,
+            limits: config.limits,
+            js,
+            relay,
+            telemetry: config.telemetry,
+            unpublished: Arc::new(AtomicI64::new(0)),
+        }))
+    }
+
+    pub(crate) fn outbox(&self) -> Outbox {
+        Outbox::new(self.service, self.clock.now(), self.ids.clone(), self.telemetry.traces())
+    }
+
+    pub(crate) fn busy(&self) -> bool {
+        self.unpublished.load(Ordering::Relaxed) > self.limits.unpublished_rows
+    }
+
+    /// The runtime's end of every transaction: outbox rows, then COMMIT. What was committed is returned for publishing.
+    pub(crate) async fn commit(
+        &self,
+        mut tx: sqlx::Transaction<'static, sqlx::Postgres>,
+        out: Outbox,
+    ) -> Result<crate::outbox::Commit, Failure> {
+        out.save(&mut tx, self.relay.copy(), &self.seal).await?;
+        tx.commit().await?;
+        Ok(out.into_commit())
+    }
+}
+
+/// Why a service can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Postgres.
+    #[error("{service}: can't use its database: {source}. Is Postgres running, and was `jifen migrate` run?")]
+    Database {
+        /// Which service.
+        service: &'static str,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// NATS.
+    #[error("{service}: can't connect to NATS: {source}. Is the server running, and are the credentials current?")]
+    Broker {
+        /// Which service.
+        service: &'static str,
+        /// Why.
+        source: async_nats::ConnectError,
+    },
+    /// A consumer or endpoint.
+    #[error("{service}: can't set up {what}: {why}")]
+    Setup {
+        /// Which service.
+        service: &'static str,
+        /// What.
+        what: String,
+        /// Why.
+        why: String,
+    },
+}

@@ -1,0 +1,71 @@
+//! What can go wrong in a batch, chosen by type: try again, or set aside.
+
+use jifen_contracts::code::{self, Code};
+
+/// One message can never be processed as it is.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{}: {reason}", code.code)]
+pub struct Poison {
+    /// The stable code.
+    pub code: Code,
+    /// What exactly. Never holds personal data.
+    pub reason: String,
+}
+
+impl Poison {
+    /// An event that can't be decoded.
+    pub fn undecodable(reason: impl Into<String>) -> Self {
+        Self { code: code::EVENT_UNDECODABLE, reason: reason.into() }
+    }
+
+    /// An event that contradicts what is known.
+    pub fn invariant(reason: impl Into<String>) -> Self {
+        Self { code: code::EVENT_INVARIANT, reason: reason.into() }
+    }
+}
+
+/// A batch failed as a whole; nothing of it was committed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Time may cure it: a lost connection, a deadlock, another service that is down. The batch comes again.
+    #[error("try again: {0}")]
+    Transient(String),
+    /// A message of the batch is at fault: the batch is halved until it stands alone.
+    #[error("defect: {0}")]
+    Defect(String),
+}
+
+impl Failure {
+    /// Something that time may cure.
+    pub fn transient(why: impl std::fmt::Display) -> Self {
+        Self::Transient(why.to_string())
+    }
+
+    /// A broken invariant.
+    pub fn defect(why: impl std::fmt::Display) -> Self {
+        Self::Defect(why.to_string())
+    }
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        // Only what the data itself caused counts against a message: wrong values (22), broken constraints (23),
+        // rows that can't be read. Everything else (connections, deadlocks, a missing right or table, a full disk) is
+        // the world's fault, and a message must not be set aside for it.
+        let data = match &error {
+            sqlx::Error::Database(db) => db.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23")),
+            sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Encode(_) => true,
+            _ => false,
+        };
+        // A database's message may quote a value; its constraint and code don't.
+        let text = match &error {
+            sqlx::Error::Database(db) => format!(
+                "database error {} {}",
+                db.code().unwrap_or_default(),
+                db.constraint().map_or_else(|| db.message().chars().take(200).collect::<String>(), str::to_owned)
+            ),
+            other => other.to_string(),
+        };
+        if data { Self::Defect(text) } else { Self::Transient(text) }
+    }
+}

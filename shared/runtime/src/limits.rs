@@ -1,0 +1,70 @@
+//! Every queue, batch, wait and retry has its limit here, with its reason. `Limits` holds those that an operator
+//! may set; the consts are for the program alone.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Limits that an operator may set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Messages in one transaction. Beyond some hundreds the cost a message no longer falls.
+    pub batch_messages: usize,
+    /// Seconds until the broker hands an unacknowledged message to another copy.
+    pub ack_wait_s: u64,
+    /// Unpublished outbox rows above which a service stops pulling and refuses mutations.
+    pub unpublished_rows: i64,
+    /// Database connections of one service.
+    pub connections: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { batch_messages: 500, ack_wait_s: 30, unpublished_rows: 50_000, connections: 8 }
+    }
+}
+
+/// Batches of one consumer under way: one in its transaction, the others publishing and acking. More would only
+/// hide a slow broker.
+pub const BATCHES_IN_FLIGHT: usize = 4;
+/// Messages handed out but not acknowledged, all copies of a consumer together.
+pub const ACKS_PENDING: i64 = 10_000;
+/// Publishing from memory may take so long before the input is acked anyway and the rows belong to the sweeper.
+pub const PUBLISH_WAIT: Duration = Duration::from_secs(2);
+/// The sweeper looks this often.
+pub const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// It takes commits of dead copies after this time,
+pub const SWEEP_ORPHANS_AFTER_S: i32 = 2;
+/// and anybody's after this.
+pub const SWEEP_ANY_AFTER_S: i32 = 30;
+/// Commits that one sweep publishes.
+pub const SWEEP_COMMITS: i64 = 50;
+/// Requests of one endpoint that wait for a transaction.
+pub const REQUESTS_WAITING: usize = 1_024;
+/// Requests in one transaction.
+pub const REQUESTS_IN_BATCH: usize = 200;
+/// Reads of one endpoint under way.
+pub const READS_IN_FLIGHT: usize = 32;
+/// A request may have this many bytes.
+pub const REQUEST_BYTES: usize = 256 * 1024;
+/// Another service must answer within this time.
+pub const ASK_WAIT: Duration = Duration::from_secs(5);
+/// The program is asked for again this often, in case an announcement was missed.
+pub const PROGRAM_ASK_EVERY: Duration = Duration::from_secs(30);
+/// A stopping service finishes its batches within this time.
+pub const STOP_WAIT: Duration = Duration::from_secs(10);
+/// First and last wait before a failed message comes again.
+pub const RETRY_FIRST: Duration = Duration::from_millis(200);
+/// See [`RETRY_FIRST`].
+pub const RETRY_LAST: Duration = Duration::from_secs(30);
+/// Days of the outbox ring, and how many are kept.
+pub const OUTBOX_SLOTS: i64 = 16;
+/// See [`OUTBOX_SLOTS`].
+pub const OUTBOX_DAYS: i64 = 8;
+/// Days of the inbox ring, and how many are kept: 8 retained + 7 in the stream + 1.
+pub const INBOX_SLOTS: i64 = 24;
+/// See [`INBOX_SLOTS`].
+pub const INBOX_DAYS: i64 = 16;
+/// An internal event without a natural key is refused when older.
+pub const EVENT_MAX_AGE_DAYS: i64 = 15;

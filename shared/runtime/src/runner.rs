@@ -1,0 +1,335 @@
+//! The way of a batch: pull, decode, prepare, BEGIN, handle, COMMIT, publish, ack.
+//!
+//! Publishing and acking of one batch overlap with the transaction of the next. A batch that fails for the world's
+//! reasons comes again with a growing delay; one that fails for a message's is halved until that message stands alone.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::jetstream::{AckKind, Message, consumer::{AckPolicy, PullConsumer, pull}};
+use futures_util::{FutureExt, StreamExt, stream::ReadyChunks};
+use jifen_contracts::subject;
+use rand::Rng;
+use tokio::{sync::{OwnedSemaphorePermit, Semaphore}, time::Instant};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    BatchHandler, Ctx, Decode, Failure, Fates, Incoming, Poison,
+    context::StartError, dead_letter, limits, message::RawMessage, outbox::Commit, trace::TraceContext,
+};
+
+/// What a consumer reads and under which durable name all copies share it.
+#[derive(Debug, Clone)]
+pub struct Inbound {
+    /// The durable's name: unique in its stream.
+    pub durable: &'static str,
+    /// The stream.
+    pub stream: &'static str,
+    /// What it takes of it.
+    pub filters: Vec<String>,
+}
+
+/// One handler with its consumer.
+pub(crate) struct Runner<H> {
+    cx: Arc<Ctx>,
+    inbound: Inbound,
+    handler: Arc<H>,
+}
+
+/// A batch's transaction, done.
+struct Done {
+    commit: Commit,
+    fates: Fates,
+}
+
+impl<H: BatchHandler> Runner<H> {
+    pub(crate) fn new(cx: Arc<Ctx>, inbound: Inbound, handler: Arc<H>) -> Arc<Self> {
+        Arc::new(Self { cx, inbound, handler })
+    }
+
+    async fn consumer(&self) -> Result<PullConsumer, StartError> {
+        let failed = |why: String| StartError::Setup { service: self.cx.service, what: format!("consumer {}", self.inbound.durable), why };
+        let config = pull::Config {
+            durable_name: Some(self.inbound.durable.to_owned()),
+            description: Some(format!("{} reads {}", self.cx.service, self.inbound.filters.join(", "))),
+            filter_subjects: self.inbound.filters.clone(),
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: Duration::from_secs(self.cx.limits.ack_wait_s),
+            max_deliver: -1,
+            max_ack_pending: limits::ACKS_PENDING,
+            ..pull::Config::default()
+        };
+        self.cx.js.create_consumer_on_stream(config, self.inbound.stream).await.map_err(|e| failed(e.to_string()))
+    }
+
+    /// Sets the consumer up and runs until `stop`; what is under way then is finished.
+    pub(crate) async fn start(self: Arc<Self>, tasks: &TaskTracker, stop: CancellationToken) -> Result<(), StartError> {
+        let consumer = self.consumer().await?;
+        let tracker = tasks.clone();
+        tasks.spawn(async move {
+            let mut consumer = consumer;
+            loop {
+                if let Err(why) = self.pull(&consumer, &tracker, &stop).await {
+                    tracing::warn!(service = self.cx.service, consumer = self.inbound.durable, why, "pulling stopped; trying again");
+                }
+                if stop.is_cancelled() {
+                    break;
+                }
+                tokio::select! { () = stop.cancelled() => break, () = tokio::time::sleep(Duration::from_secs(1)) => {} }
+                // The stream or consumer may have been made anew while we were away.
+                match self.consumer().await {
+                    Ok(made) => consumer = made,
+                    Err(error) => tracing::warn!(service = self.cx.service, %error, "the consumer can't be set up; trying again"),
+                }
+            }
+        });
+        Ok(())
+    }
+
+    async fn pull(self: &Arc<Self>, consumer: &PullConsumer, tasks: &TaskTracker, stop: &CancellationToken) -> Result<(), String> {
+        let batch = self.cx.limits.batch_messages;
+        let messages = consumer
+            .stream()
+            .max_messages_per_batch(batch)
+            .expires(Duration::from_secs(10))
+            .heartbeat(Duration::from_secs(3))
+            .messages()
+            .await
+            .map_err(|e| e.to_string())?;
+        let mut chunks = messages.ready_chunks(batch);
+        let in_flight = Arc::new(Semaphore::new(limits::BATCHES_IN_FLIGHT));
+        loop {
+            let permit = tokio::select! {
+                () = stop.cancelled() => break,
+                permit = Arc::clone(&in_flight).acquire_owned() => permit.map_err(|e| e.to_string())?,
+            };
+            if self.cx.busy() {
+                tokio::select! { () = stop.cancelled() => break, () = tokio::time::sleep(limits::SWEEP_EVERY) => {} }
+                continue;
+            }
+            let chunk = tokio::select! {
+                () = stop.cancelled() => break,
+                chunk = chunks.next() => chunk,
+            };
+            let Some(chunk) = chunk else { return Err("the broker ended the stream".to_owned()) };
+            let mut failed = None;
+            let messages: Vec<Message> = chunk
+                .into_iter()
+                .filter_map(|message| message.inspect_err(|error| failed = Some(error.to_string())).ok())
+                .collect();
+            self.process(messages, tasks, permit).await;
+            if let Some(why) = failed {
+                return Err(why);
+            }
+        }
+        hand_back(&mut chunks).await;
+        Ok(())
+    }
+
+    async fn process(self: &Arc<Self>, messages: Vec<Message>, tasks: &TaskTracker, permit: OwnedSemaphorePermit) {
+        let permit = Arc::new(permit);
+        let mut decoded = Vec::with_capacity(messages.len());
+        let mut undecodable = Vec::new();
+        for message in messages {
+            let Some(raw) = raw_of(&message) else { continue };
+            match H::Item::decode(&raw) {
+                Ok((item, cause)) => decoded.push((message, Incoming { item, cause, raw })),
+                Err(poison) => undecodable.push((message, raw, poison)),
+            }
+        }
+        for (message, raw, poison) in undecodable {
+            self.set_aside(&message, &raw, None, poison).await;
+        }
+        let (acks, items): (Vec<Message>, Vec<Incoming<H::Item>>) = decoded.into_iter().unzip();
+        let mut parts = vec![(acks, items)];
+        while let Some((acks, items)) = parts.pop() {
+            if items.is_empty() {
+                continue;
+            }
+            let started = Instant::now();
+            let result = self.transact(&items).await;
+            self.cx.telemetry.batch(self.cx.service, self.inbound.durable, items.len(), started.elapsed());
+            match result {
+                Ok(done) => {
+                    let runner = Arc::clone(self);
+                    let permit = Arc::clone(&permit);
+                    tasks.spawn(async move {
+                        runner.finish(done, acks, items).await;
+                        drop(permit);
+                    });
+                }
+                Err(Failure::Transient(why)) => {
+                    tracing::warn!(service = self.cx.service, consumer = self.inbound.durable, messages = items.len(), why, "the batch comes again");
+                    self.cx.telemetry.count("retried", self.cx.service, self.inbound.durable, items.len());
+                    for (message, incoming) in acks.iter().zip(&items) {
+                        again(message, incoming.raw.deliveries).await;
+                    }
+                    // The same trouble awaits the next batch: give it a moment.
+                    tokio::time::sleep(limits::RETRY_FIRST).await;
+                }
+                Err(Failure::Defect(why)) if items.len() == 1 => {
+                    for (message, incoming) in acks.iter().zip(&items) {
+                        let poison = Poison::invariant(why.clone());
+                        self.set_aside(message, &incoming.raw, incoming.cause.trace, poison).await;
+                    }
+                }
+                Err(Failure::Defect(why)) => {
+                    tracing::warn!(service = self.cx.service, consumer = self.inbound.durable, messages = items.len(), why, "halving the batch");
+                    let middle = items.len() / 2;
+                    let (mut acks, mut items) = (acks, items);
+                    let (later_acks, later_items) = (acks.split_off(middle), items.split_off(middle));
+                    // Last in, first out: the earlier half goes first, as in the stream.
+                    parts.push((later_acks, later_items));
+                    parts.push((acks, items));
+                }
+            }
+        }
+    }
+
+    /// Everything between BEGIN and COMMIT. A panic in a handler is a defect of the batch, not the end of the service.
+    async fn transact(&self, items: &[Incoming<H::Item>]) -> Result<Done, Failure> {
+        let work = std::panic::AssertUnwindSafe(async {
+            let prepared = self.handler.prepare(&self.cx, items).await?;
+            let mut out = self.cx.outbox();
+            let mut tx = self.cx.pool.begin().await?;
+            let fates = self.handler.handle(&self.cx, &mut tx, items, &prepared, &mut out).await?;
+            let letters: Vec<_> =
+                fates.poison.iter().map(|(place, poison)| (&items[*place].raw, items[*place].cause.trace, poison.clone())).collect();
+            if !letters.is_empty() {
+                dead_letter::save(&self.cx, &mut tx, self.inbound.durable, &letters).await?;
+            }
+            let commit = self.cx.commit(tx, out).await?;
+            Ok(Done { commit, fates })
+        });
+        work.catch_unwind().await.unwrap_or_else(|panic| {
+            let why = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(Failure::Defect(format!("panic: {}", why.unwrap_or("?"))))
+        })
+    }
+
+    async fn finish(&self, done: Done, acks: Vec<Message>, items: Vec<Incoming<H::Item>>) {
+        self.cx.telemetry.spans(self.cx.service, self.inbound.durable, &done.commit);
+        self.cx.relay.publish(done.commit).await;
+        let mut retry = vec![None; acks.len()];
+        for (place, why) in done.fates.retry {
+            retry[place] = Some(why);
+        }
+        let mut again_count = 0;
+        for ((message, incoming), retry) in acks.iter().zip(&items).zip(retry) {
+            if let Some(why) = retry {
+                tracing::info!(service = self.cx.service, consumer = self.inbound.durable, sequence = incoming.raw.stream_sequence, why, "comes again");
+                again(message, incoming.raw.deliveries).await;
+                again_count += 1;
+            } else {
+                acknowledge(message, AckKind::Ack).await;
+            }
+        }
+        self.cx.telemetry.count("retried", self.cx.service, self.inbound.durable, again_count);
+        self.cx.telemetry.count("processed", self.cx.service, self.inbound.durable, items.len() - again_count);
+    }
+
+    async fn set_aside(&self, message: &Message, raw: &RawMessage, trace: Option<TraceContext>, poison: Poison) {
+        let saved = async {
+            let mut tx = self.cx.pool.begin().await?;
+            dead_letter::save(&self.cx, &mut tx, self.inbound.durable, &[(raw, trace, poison)]).await?;
+            tx.commit().await?;
+            Ok::<(), Failure>(())
+        };
+        match saved.await {
+            Ok(()) => acknowledge(message, AckKind::Term).await,
+            Err(error) => {
+                tracing::warn!(service = self.cx.service, %error, "a dead letter can't be saved; the message comes again");
+                again(message, raw.deliveries).await;
+            }
+        }
+    }
+
+    /// Hands one message to the handler outside the stream: an operator's retry of a dead letter.
+    pub(crate) async fn retry(&self, id: uuid::Uuid, raw: RawMessage) -> Result<(), String> {
+        let (item, cause) = H::Item::decode(&raw).map_err(|poison| poison.to_string())?;
+        let items = [Incoming { item, cause, raw }];
+        let prepared = self.handler.prepare(&self.cx, &items).await.map_err(|e| e.to_string())?;
+        let mut out = self.cx.outbox();
+        let mut tx = self.cx.pool.begin().await.map_err(|e| e.to_string())?;
+        let fates = self.handler.handle(&self.cx, &mut tx, &items, &prepared, &mut out).await.map_err(|e| e.to_string())?;
+        if let Some((_, why)) = fates.retry.first() {
+            return Err(why.clone());
+        }
+        if let Some((_, poison)) = fates.poison.first() {
+            return Err(poison.to_string());
+        }
+        dead_letter::mark_retried(&self.cx, &mut tx, id).await.map_err(|e| e.to_string())?;
+        let commit = self.cx.commit(tx, out).await.map_err(|e| e.to_string())?;
+        self.cx.relay.publish(commit).await;
+        Ok(())
+    }
+
+    pub(crate) fn durable(&self) -> &'static str {
+        self.inbound.durable
+    }
+
+    /// Messages that wait in the stream, for the metrics.
+    pub(crate) async fn lag(&self) -> Option<u64> {
+        let stream = self.cx.js.get_stream_no_info(self.inbound.stream).await.ok()?;
+        let mut consumer: PullConsumer = stream.get_consumer(self.inbound.durable).await.ok()?;
+        let info = consumer.info().await.ok()?;
+        Some(info.num_pending + u64::try_from(info.num_ack_pending).unwrap_or(0))
+    }
+}
+
+fn raw_of(message: &Message) -> Option<RawMessage> {
+    let info = message.info().inspect_err(|error| tracing::error!(%error, "a message without delivery info")).ok()?;
+    let stored_at = chrono::DateTime::from_timestamp_nanos(info.published.timestamp_nanos_opt().unwrap_or_default());
+    Some(RawMessage {
+        subject: message.subject.to_string(),
+        payload: message.payload.clone(),
+        stream_sequence: info.stream_sequence,
+        stored_at,
+        deliveries: info.delivered,
+    })
+}
+
+async fn acknowledge(message: &Message, kind: AckKind) {
+    // A lost ack is a redelivery, which claims absorb.
+    if let Err(error) = message.ack_with(kind).await {
+        tracing::debug!(%error, "an ack was not sent");
+    }
+}
+
+async fn again(message: &Message, deliveries: i64) {
+    let delay = retry_delay(deliveries, rand::rng().random_range(0..=250));
+    acknowledge(message, AckKind::Nak(Some(delay))).await;
+}
+
+/// The wait before delivery number `deliveries` + 1: doubling from the first to the last, plus up to a quarter of jitter.
+fn retry_delay(deliveries: i64, jitter_permille: u32) -> Duration {
+    let doublings = u32::try_from(deliveries.clamp(1, 16) - 1).unwrap_or(0);
+    let base = limits::RETRY_FIRST.saturating_mul(2_u32.saturating_pow(doublings)).min(limits::RETRY_LAST);
+    base + base / 1000 * jitter_permille
+}
+
+/// Gives messages that were pulled but not begun back to the other copies.
+async fn hand_back<S: futures_util::Stream<Item = Result<Message, E>> + Unpin, E>(chunks: &mut ReadyChunks<S>) {
+    while let Some(Some(chunk)) = chunks.next().now_or_never() {
+        for message in chunk.into_iter().flatten() {
+            acknowledge(&message, AckKind::Nak(None)).await;
+        }
+    }
+}
+
+/// The durable's stream for a subject filter: documents, events or gateway receipts.
+pub(crate) fn stream_of_filter(filter: &str) -> &'static str {
+    subject::stream_of(filter).unwrap_or_else(|| unreachable!("{filter} belongs to no stream"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_and_end() {
+        assert_eq!(retry_delay(1, 0), limits::RETRY_FIRST);
+        assert_eq!(retry_delay(3, 0), limits::RETRY_FIRST * 4);
+        assert_eq!(retry_delay(1_000_000, 0), limits::RETRY_LAST);
+        assert!(retry_delay(1, 250) > limits::RETRY_FIRST);
+    }
+}
