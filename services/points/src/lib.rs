@@ -1,1 +1,30 @@
-//! jifen-points
+//! points: the ledger. Accounts, lots and entries; the only service that moves a point.
+//!
+//! ```text
+//! ingest.invoice_accepted ──> invoice_accepted: base points, first spending ──> points.earned
+//! campaign.accrual_assessed ─> accrual_assessed: bonus or none ──────────────> points.accrual_settled
+//! ```
+//!
+//! Every accepted invoice is announced by `earned`, also with 0 points; campaign answers every one of them, and the answer
+//! closes the accrual. So nobody waits on a timer, and one message carries base and bonus.
+//!
+//! Reading order: [`inbound`], [`handlers`], [`domain`], [`store`], [`outbound`], [`endpoints`].
+//!
+//! **Locks.** First claims (`accrual` rows, in the order of store and document), then accounts (in the order of
+//! `member_id`). Entries and lots are written under their account's lock.
+
+pub mod domain;
+mod endpoints;
+mod handlers;
+mod inbound;
+mod outbound;
+mod store;
+
+use std::sync::LazyLock;
+
+use sqlx::migrate::Migrator;
+
+pub use inbound::service;
+
+/// The service's tables, behind the runtime's.
+pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| jifen_runtime::with_runtime_tables(&sqlx::migrate!()));

@@ -1,0 +1,222 @@
+//! A member's account in memory: entries are appended to it, each chained to the one before.
+
+use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
+use jifen_contracts::event::{Balance, EntryKind};
+use jifen_kernel::{MemberId, Money, Points, StoreCode, Token};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// The hash of the newest entry.
+pub type Head = [u8; 32];
+
+/// What a posting needs to know of an account, and what it changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Whose.
+    pub member_id: MemberId,
+    /// The number on the card.
+    pub member_no: String,
+    /// Balances.
+    pub balance: Balance,
+    /// All that was ever earned (DOMAIN exact default 11).
+    pub lifetime: Points,
+    /// How often the first spending was granted.
+    pub first_spending_ordinal: i32,
+    /// A grant of the first spending stands.
+    pub first_spending_stands: bool,
+    /// Entries so far.
+    pub sequence: i64,
+    /// The chain's head.
+    pub head: Head,
+}
+
+/// What an entry shall say; the account adds its place in the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Movement {
+    /// The entry's key.
+    pub entry_id: Uuid,
+    /// What it is about.
+    pub kind: EntryKind,
+    /// Where the document came from: it funds the points.
+    pub store: StoreCode,
+    /// The document.
+    pub document: String,
+    /// The category, where one applies.
+    pub category: Option<Token>,
+    /// The rule with its version.
+    pub rule: String,
+    /// First spending's ordinal; 0 for other kinds.
+    pub ordinal: i32,
+    /// How many.
+    pub points: Points,
+    /// The lot that holds them.
+    pub lot_id: Uuid,
+    /// The lot's last day.
+    pub expires_on: NaiveDate,
+    /// What was paid.
+    pub paid: Option<Money>,
+    /// The rate or factor applied.
+    pub rate: Option<String>,
+    /// The base that a factor worked on.
+    pub base: Option<Points>,
+    /// When.
+    pub posted_at: DateTime<Utc>,
+}
+
+/// An entry of the ledger, in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Whose chain.
+    pub member_id: MemberId,
+    /// Its place there, from 1.
+    pub sequence: i64,
+    /// The account debited.
+    pub debit: String,
+    /// The account credited.
+    pub credit: &'static str,
+    /// What it says.
+    pub movement: Movement,
+    /// Counts towards a tier.
+    pub qualifying: bool,
+    /// Not spendable yet.
+    pub pending: bool,
+    /// Its hash: over the one before and all of the above.
+    pub hash: Head,
+}
+
+impl Account {
+    /// An account without entries.
+    pub fn new(member_id: MemberId, member_no: String) -> Self {
+        Self {
+            member_id,
+            member_no,
+            balance: Balance::default(),
+            lifetime: Points::ZERO,
+            first_spending_ordinal: 0,
+            first_spending_stands: false,
+            sequence: 0,
+            head: [0; 32],
+        }
+    }
+
+    /// Credits an accrual: the store's points become the member's.
+    pub fn credit(&mut self, movement: Movement) -> Entry {
+        assert!(movement.points.is_positive(), "a movement moves at least one point");
+        // The database keeps microseconds; the hash must not know more.
+        let movement = Movement { posted_at: movement.posted_at.trunc_subsecs(6), ..movement };
+        self.sequence += 1;
+        self.balance.active += movement.points;
+        self.lifetime += movement.points;
+        let debit = format!("issued:{}", movement.store);
+        let mut entry = Entry {
+            member_id: self.member_id,
+            sequence: self.sequence,
+            debit,
+            credit: "active",
+            movement,
+            qualifying: true,
+            pending: false,
+            hash: [0; 32],
+        };
+        entry.hash = hash_of(&self.head, &entry);
+        self.head = entry.hash;
+        entry
+    }
+}
+
+/// The hash of an entry behind `previous`. Every field stands with its length, so no two entries read alike.
+pub fn hash_of(previous: &Head, entry: &Entry) -> Head {
+    let movement = &entry.movement;
+    let numbers = [
+        entry.sequence,
+        movement.points.0,
+        i64::from(movement.ordinal),
+        i64::from(entry.qualifying),
+        i64::from(entry.pending),
+        movement.posted_at.timestamp_micros(),
+    ];
+    let expires_on = movement.expires_on.to_string();
+    let paid = movement.paid.map(|paid| paid.to_string());
+    let base = movement.base.map(|base| base.to_string());
+    let mut hasher = Sha256::new();
+    hasher.update(previous);
+    let texts = [
+        "jifen-entry-1",
+        &entry.debit,
+        entry.credit,
+        movement.kind.as_str(),
+        movement.store.as_str(),
+        &movement.document,
+        movement.category.as_ref().map_or("", Token::as_str),
+        &movement.rule,
+        &expires_on,
+        paid.as_deref().unwrap_or_default(),
+        movement.rate.as_deref().unwrap_or_default(),
+        base.as_deref().unwrap_or_default(),
+    ];
+    for text in texts {
+        hasher.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hasher.update(text);
+    }
+    for id in [entry.member_id.0, movement.entry_id, movement.lot_id] {
+        hasher.update(id.as_bytes());
+    }
+    for number in numbers {
+        hasher.update(number.to_be_bytes());
+    }
+    hasher.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(crate) fn movement(points: i64) -> Movement {
+        Movement {
+            entry_id: Uuid::nil(),
+            kind: EntryKind::Accrual,
+            store: StoreCode::try_new("SH01").expect("store"),
+            document: "R1".to_owned(),
+            category: None,
+            rule: "earn@1".to_owned(),
+            ordinal: 0,
+            points: Points(points),
+            lot_id: Uuid::nil(),
+            expires_on: NaiveDate::MIN,
+            paid: None,
+            rate: None,
+            base: None,
+            posted_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn entries_are_chained_and_sum_to_the_balance() {
+        let mut account = Account::new(MemberId(Uuid::nil()), "M1".to_owned());
+        let first = account.credit(movement(5));
+        let second = account.credit(movement(7));
+        assert_eq!((account.balance.active, account.lifetime, account.sequence), (Points(12), Points(12), 2));
+        assert_eq!(hash_of(&[0; 32], &first), first.hash);
+        assert_eq!(hash_of(&first.hash, &second), account.head);
+        assert_ne!(first.hash, second.hash);
+    }
+
+    #[test]
+    fn every_field_counts_in_the_hash() {
+        let entry = Account::new(MemberId(Uuid::nil()), "M1".to_owned()).credit(movement(5));
+        let edits: [fn(&mut Entry); 7] = [
+            |e| e.movement.points = Points(6),
+            |e| e.movement.document = "R2".to_owned(),
+            |e| e.movement.rule = "earn@2".to_owned(),
+            |e| e.sequence = 2,
+            |e| e.qualifying = false,
+            |e| e.movement.paid = Some(Money::ZERO),
+            |e| e.debit = "issued:SH02".to_owned(),
+        ];
+        for edit in edits {
+            let mut edited = entry.clone();
+            edit(&mut edited);
+            assert_ne!(hash_of(&[0; 32], &edited), entry.hash);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What the domain's tests are given.
+
+use std::collections::BTreeMap;
+
+use chrono::DateTime;
+use jifen_contracts::{
+    code::Text,
+    document::Payer,
+    event::{AcceptedLine, Bonus, BonusRule, InvoiceAccepted},
+    program::{AppliedProgram, Earn, Expiry, ExpiryMode, Messages, Program},
+};
+use jifen_kernel::{MemberId, Money, Points, Rate, StoreCode, Token};
+use uuid::Uuid;
+
+pub fn member(number: u128) -> MemberId {
+    MemberId(Uuid::from_u128(number))
+}
+
+pub fn applied() -> AppliedProgram {
+    let rates = [("maintenance", "1.5"), ("repair", "1.0"), ("parts", "1.2"), ("pass_through", "0")];
+    let rates: BTreeMap<Token, Rate> =
+        rates.map(|(category, rate)| (Token::try_new(category).expect("token"), Rate::try_new(rate).expect("rate"))).into();
+    AppliedProgram {
+        version: 1,
+        hash: String::new(),
+        effective_from: "2000-01-01".parse().expect("date"),
+        applied_at: DateTime::UNIX_EPOCH,
+        program: Program {
+            name: "test".to_owned(),
+            time_zone: "Asia/Shanghai".to_owned(),
+            stores: vec![jifen_contracts::program::Store {
+                code: StoreCode::try_new("SH01").expect("store"),
+                name: Text::new("一店", "One"),
+                brand: None,
+            }],
+            earn: Earn { rates, first_spending: Points(100) },
+            expiry: Expiry { months: 24, mode: ExpiryMode::EndOfMonth, min_days_after_posting: 30 },
+            tiers: Vec::new(),
+            campaigns: Vec::new(),
+            messages: Messages { sign: "积分".to_owned(), templates: Vec::new() },
+        },
+    }
+}
+
+pub fn invoice(number: &str, category: &str, amount: &str) -> InvoiceAccepted {
+    let issued_at = "2026-10-01T02:21:33Z".parse().expect("instant");
+    InvoiceAccepted {
+        store: StoreCode::try_new("SH01").expect("store"),
+        invoice_no: number.to_owned(),
+        member_id: member(1),
+        member_no: "M1".to_owned(),
+        issued_at,
+        business_date: "2026-10-01".parse().expect("date"),
+        received_at: issued_at,
+        program_version: 1,
+        vehicle: None,
+        advisor: None,
+        lines: vec![AcceptedLine {
+            line: 1,
+            category: Token::try_new(category).expect("token"),
+            payer: Payer::Customer,
+            amount: Money::try_new(amount).expect("money"),
+            principal: None,
+        }],
+        reductions: Vec::new(),
+    }
+}
+
+pub fn bonus(campaign: &str, category: &str, factor_basis_points: u32, points: i64) -> Bonus {
+    let token = |text| Token::try_new(text).expect("token");
+    let rule = BonusRule::Multiplier { category: token(category), factor_basis_points };
+    Bonus { campaign: token(campaign), version: 1, points: Points(points), rule }
+}

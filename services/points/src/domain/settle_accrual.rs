@@ -1,0 +1,133 @@
+//! campaign's answer closes an accrual: bonus posted, or none.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use jifen_contracts::event::{Bonus, BonusRule, CategoryBase, EntryKind};
+use jifen_kernel::{Points, Rate, StoreCode};
+use rust_decimal::Decimal;
+use uuid::Uuid;
+
+use super::{
+    account::{Account, Movement},
+    post_invoice::{Lot, Posting},
+};
+
+/// The accrual that an answer is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenAccrual {
+    /// Its store.
+    pub store: StoreCode,
+    /// Its document.
+    pub document: String,
+    /// Base by category.
+    pub categories: Vec<CategoryBase>,
+    /// The last day of everything that it earns.
+    pub expires_on: NaiveDate,
+}
+
+/// An answer that can't be right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WrongBonus {
+    /// A bonus on a category that the accrual has no base in.
+    #[error("campaign {0} multiplies a category without base")]
+    NoBase(String),
+    /// More than its own factor gives.
+    #[error("campaign {0} grants more than its factor gives")]
+    TooMuch(String),
+    /// Nothing or less.
+    #[error("campaign {0} grants no point")]
+    Nothing(String),
+}
+
+/// Checks an answer against the accrual: points trusts no number that it can compute.
+pub fn check_bonuses(accrual: &OpenAccrual, bonuses: &[Bonus]) -> Result<(), WrongBonus> {
+    for bonus in bonuses {
+        let name = || bonus.campaign.to_string();
+        let BonusRule::Multiplier { category, factor_basis_points } = &bonus.rule;
+        let base = accrual.categories.iter().find(|found| found.category == *category).ok_or_else(|| WrongBonus::NoBase(name()))?.base;
+        if !bonus.points.is_positive() {
+            return Err(WrongBonus::Nothing(name()));
+        }
+        let factor = Rate::try_new(&factor_text(*factor_basis_points)).map_err(|_| WrongBonus::TooMuch(name()))?;
+        if bonus.points > factor.extra_on(base) {
+            return Err(WrongBonus::TooMuch(name()));
+        }
+    }
+    Ok(())
+}
+
+fn factor_text(basis_points: u32) -> String {
+    Decimal::new(i64::from(basis_points), 4).normalize().to_string()
+}
+
+/// Posts the bonuses of a checked answer: one lot, with the accrual's own expiry.
+pub fn decide_settlement(
+    account: &mut Account,
+    accrual: &OpenAccrual,
+    bonuses: &[Bonus],
+    posted_at: DateTime<Utc>,
+    next_id: &mut dyn FnMut() -> Uuid,
+) -> Posting {
+    let lot_id = next_id();
+    let mut posting = Posting::default();
+    for bonus in bonuses {
+        let BonusRule::Multiplier { category, factor_basis_points } = &bonus.rule;
+        posting.entries.push(account.credit(Movement {
+            entry_id: next_id(),
+            kind: EntryKind::Bonus,
+            store: accrual.store.clone(),
+            document: accrual.document.clone(),
+            category: Some(category.clone()),
+            rule: format!("campaign:{}@{}", bonus.campaign, bonus.version),
+            ordinal: 0,
+            points: bonus.points,
+            lot_id,
+            expires_on: accrual.expires_on,
+            paid: None,
+            rate: Some(factor_text(*factor_basis_points)),
+            base: accrual.categories.iter().find(|found| found.category == *category).map(|found| found.base),
+            posted_at,
+        }));
+    }
+    let points: Points = posting.entries.iter().map(|entry| entry.movement.points).sum();
+    posting.lot = points.is_positive().then_some(Lot { lot_id, points });
+    posting
+}
+
+#[cfg(test)]
+mod tests {
+    use jifen_kernel::{Money, Token};
+
+    use super::*;
+    use crate::domain::samples::{bonus, member};
+
+    fn accrual() -> OpenAccrual {
+        let category = |name, base| CategoryBase { category: Token::try_new(name).expect("token"), paid: Money::ZERO, base: Points(base) };
+        OpenAccrual {
+            store: StoreCode::try_new("SH01").expect("store"),
+            document: "R1".to_owned(),
+            categories: vec![category("maintenance", 1500), category("parts", 733)],
+            expires_on: NaiveDate::MAX,
+        }
+    }
+
+    #[test]
+    fn a_bonus_is_posted_with_the_accruals_expiry() {
+        let mut account = Account::new(member(1), "M1".to_owned());
+        let bonuses = [bonus("double", "maintenance", 20_000, 1500), bonus("half", "parts", 15_000, 366)];
+        assert_eq!(check_bonuses(&accrual(), &bonuses), Ok(()));
+        let posting = decide_settlement(&mut account, &accrual(), &bonuses, DateTime::UNIX_EPOCH, &mut || Uuid::nil());
+        assert_eq!(account.balance.active, Points(1866));
+        assert_eq!(posting.entries[0].movement.rule, "campaign:double@1");
+        assert!(posting.entries.iter().all(|entry| entry.movement.expires_on == NaiveDate::MAX));
+        let none = decide_settlement(&mut account, &accrual(), &[], DateTime::UNIX_EPOCH, &mut || Uuid::nil());
+        assert_eq!(none, Posting::default());
+    }
+
+    #[test]
+    fn an_answer_beyond_its_own_factor_is_refused() {
+        let refused = |bonus| check_bonuses(&accrual(), &[bonus]);
+        assert_eq!(refused(bonus("x", "maintenance", 20_000, 1501)), Err(WrongBonus::TooMuch("x".to_owned())));
+        assert_eq!(refused(bonus("x", "repair", 20_000, 1)), Err(WrongBonus::NoBase("x".to_owned())));
+        assert_eq!(refused(bonus("x", "parts", 15_000, 0)), Err(WrongBonus::Nothing("x".to_owned())));
+    }
+}

@@ -1,0 +1,139 @@
+//! What can be asked of the ledger.
+
+use jifen_contracts::{
+    Problem, code,
+    code::Text,
+    endpoint::{
+        AccountGet, AccountReply, CountsReply, Empty, EntriesList, EntriesReply, EntriesRequest, Entry, Expiring, MemberGet, MemberRequest,
+        PointsCounts,
+    },
+    event::EntryKind,
+};
+use jifen_kernel::{MemberId, Money, Points};
+use jifen_runtime::{Ctx, Failure, Query, ask};
+
+use crate::store::{accounts, entries};
+
+/// Entries of a page, if the caller doesn't say.
+const PAGE: u32 = 50;
+/// At most.
+const PAGE_MAX: u32 = 200;
+
+fn unavailable(failure: Failure) -> Problem {
+    tracing::error!(error = %failure, "a read failed");
+    Problem::new(code::SERVICE_UNAVAILABLE)
+}
+
+/// `api.points.account.get`
+pub struct Account;
+
+impl Query for Account {
+    type Endpoint = AccountGet;
+
+    async fn answer(&self, cx: &Ctx, request: MemberRequest) -> Result<AccountReply, Problem> {
+        let Some(account) = accounts::find(&cx.pool, &request.member_no).await.map_err(unavailable)? else {
+            let member_id = ask_member(cx, request).await?;
+            let none = Points::ZERO;
+            return Ok(AccountReply {
+                member_id,
+                active: none,
+                pending: none,
+                reserved: none,
+                debt: none,
+                lifetime: none,
+                expiring: Vec::new(),
+                sequence: 0,
+            });
+        };
+        let expiring = entries::list_expiring(&cx.pool, account.member_id).await.map_err(unavailable)?;
+        Ok(AccountReply {
+            member_id: account.member_id,
+            active: account.balance.active,
+            pending: account.balance.pending,
+            reserved: account.balance.reserved,
+            debt: account.balance.debt,
+            lifetime: account.lifetime,
+            expiring: expiring.into_iter().map(|(on, points)| Expiring { on, points }).collect(),
+            sequence: account.sequence,
+        })
+    }
+}
+
+/// A member without an account may exist all the same: member knows.
+async fn ask_member(cx: &Ctx, request: MemberRequest) -> Result<MemberId, Problem> {
+    ask::<MemberGet>(&cx.nats, &request).await.map(|member| member.member_id)
+}
+
+/// `api.points.entries.list`
+pub struct Entries;
+
+impl Query for Entries {
+    type Endpoint = EntriesList;
+
+    async fn answer(&self, cx: &Ctx, request: EntriesRequest) -> Result<EntriesReply, Problem> {
+        let limit = request.limit.unwrap_or(PAGE);
+        if !(1..=PAGE_MAX).contains(&limit) {
+            return Err(Problem::new(code::REQUEST_MALFORMED).detail(format!("limit must be 1 to {PAGE_MAX}")).at("/limit"));
+        }
+        let Some(account) = accounts::find(&cx.pool, &request.member_no).await.map_err(unavailable)? else {
+            ask_member(cx, MemberRequest { member_no: request.member_no }).await?;
+            return Ok(EntriesReply { entries: Vec::new() });
+        };
+        let before = request.before.unwrap_or(i64::MAX);
+        let listed = entries::list(&cx.pool, account.member_id, before, i64::from(limit)).await.map_err(unavailable)?;
+        Ok(EntriesReply { entries: listed.into_iter().map(listed_entry).collect() })
+    }
+}
+
+fn listed_entry(entry: entries::ListedEntry) -> Entry {
+    let why = explain(&entry);
+    Entry {
+        entry_id: entry.posted.entry_id,
+        sequence: entry.sequence,
+        kind: entry.posted.kind,
+        points: entry.posted.points,
+        store: entry.store,
+        document: entry.document,
+        rule: entry.posted.rule,
+        why,
+        category: entry.posted.category.map(String::from),
+        expires_on: entry.expires_on,
+        at: entry.posted_at,
+        hash: entry.hash,
+    }
+}
+
+/// How the number came about, in a sentence.
+fn explain(entry: &entries::ListedEntry) -> Text {
+    let category = entry.posted.category.as_ref().map_or("", |category| category.as_str());
+    let rate = entry.rate.as_deref().unwrap_or("?");
+    match entry.posted.kind {
+        EntryKind::Accrual => {
+            let paid = Money::from_fen(entry.paid_fen.unwrap_or_default());
+            Text::new(
+                format!("{category}：客户实付 {paid} 元 × {rate} 分/元，取整"),
+                format!("{category}: {paid} yuan paid by the customer x {rate} points a yuan, floored"),
+            )
+        }
+        EntryKind::FirstSpending => Text::new("首次消费奖励", "for the first spending"),
+        EntryKind::Bonus => {
+            let base = entry.base.unwrap_or_default();
+            Text::new(
+                format!("活动加倍：{category} 基础 {base} 分 × ({rate} - 1)，取整，以活动预算为限"),
+                format!("campaign: {base} base points of {category} x ({rate} - 1), floored, within the campaign's budget"),
+            )
+        }
+    }
+}
+
+/// `api.points.account.counts`
+pub struct Counts;
+
+impl Query for Counts {
+    type Endpoint = PointsCounts;
+
+    async fn answer(&self, cx: &Ctx, _: Empty) -> Result<CountsReply, Problem> {
+        let counts = entries::count(&cx.pool).await.map_err(unavailable)?;
+        Ok(CountsReply { counts: counts.into_iter().collect() })
+    }
+}

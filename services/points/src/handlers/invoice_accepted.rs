@@ -1,0 +1,88 @@
+//! `ingest.invoice_accepted`: base points and first spending, announced as `earned` also with 0 points.
+
+use std::collections::{BTreeMap, btree_map::Entry};
+
+use jifen_contracts::event::InvoiceAccepted;
+use jifen_runtime::{BatchHandler, Ctx, Event, Failure, Fates, Incoming, Outbox, Poison};
+use sqlx::PgConnection;
+
+use super::ids;
+use crate::{
+    domain::post_invoice::{Valued, decide_posting, decide_value},
+    outbound,
+    store::{accounts, accruals, entries},
+};
+
+/// Posts accepted invoices.
+pub struct InvoiceAcceptedHandler;
+
+type Batch = [Incoming<Event<InvoiceAccepted>>];
+
+impl BatchHandler for InvoiceAcceptedHandler {
+    type Item = Event<InvoiceAccepted>;
+    type Prepared = ();
+
+    async fn prepare(&self, _: &Ctx, _: &Batch) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn handle(&self, cx: &Ctx, tx: &mut PgConnection, batch: &Batch, (): &(), out: &mut Outbox) -> Result<Fates, Failure> {
+        let (valued, fates) = value(cx, batch, out);
+        // Claim: in the order of the keys, each once; the first of a repeated document stands for all.
+        let mut by_key: BTreeMap<(&str, &str), (usize, &Valued)> = BTreeMap::new();
+        for (place, valued) in &valued {
+            let invoice = &batch[*place].item.data;
+            if let Entry::Vacant(free) = by_key.entry((invoice.store.as_str(), &invoice.invoice_no)) {
+                free.insert((*place, valued));
+            }
+        }
+        let rows: Vec<_> = by_key.values().map(|(place, valued)| (&batch[*place].item.data, *valued)).collect();
+        if rows.is_empty() {
+            return Ok(fates);
+        }
+        let new = accruals::claim_posted(tx, &rows, out.now()).await?;
+        let mut places: Vec<(usize, &Valued)> =
+            by_key.iter().filter(|(key, _)| new.contains(&(key.0.to_owned(), key.1.to_owned()))).map(|(_, found)| *found).collect();
+        if places.is_empty() {
+            return Ok(fates);
+        }
+        // Load, then decide in stream order.
+        places.sort_unstable_by_key(|(place, _)| *place);
+        let members = places.iter().map(|(place, _)| &batch[*place].item.data).map(|i| (i.member_id, i.member_no.as_str())).collect();
+        let mut accounts = accounts::load_locked(tx, &members).await?;
+        let mut next_id = ids(cx, out);
+        let mut postings = Vec::with_capacity(places.len());
+        for (place, valued) in places {
+            let Incoming { item, cause, .. } = &batch[place];
+            let invoice = &item.data;
+            let account = accounts.get_mut(&invoice.member_id).ok_or_else(|| Failure::defect("an account that was locked is missing"))?;
+            let applied = cx.programs.get(invoice.program_version).ok_or_else(|| Failure::transient("a program vanished"))?;
+            let posting = decide_posting(account, invoice, valued, &applied, out.now(), &mut next_id);
+            out.event(cause, Some(account.sequence), &outbound::earned(invoice, valued, posting.first_spending));
+            postings.push(posting);
+        }
+        // Save.
+        entries::save(tx, &postings, out.now()).await?;
+        accounts::save(tx, &accounts).await?;
+        Ok(fates)
+    }
+}
+
+/// Values each invoice under its stamp: a stamp that isn't known yet comes again, one that has no rate for a category
+/// can't be right.
+fn value(cx: &Ctx, batch: &Batch, out: &Outbox) -> (Vec<(usize, Valued)>, Fates) {
+    let mut fates = Fates::done();
+    let mut valued = Vec::with_capacity(batch.len());
+    for (place, incoming) in batch.iter().enumerate() {
+        let invoice = &incoming.item.data;
+        let Some(applied) = cx.programs.get(invoice.program_version) else {
+            fates.retry.push((place, format!("program version {} isn't known yet", invoice.program_version)));
+            continue;
+        };
+        match decide_value(invoice, &applied, out.now()) {
+            Ok(found) => valued.push((place, found)),
+            Err(no_rate) => fates.poison.push((place, Poison::invariant(no_rate.to_string()))),
+        }
+    }
+    (valued, fates)
+}

@@ -1,0 +1,113 @@
+//! Accounts: locked in the order of `member_id`, saved once a batch.
+
+use std::collections::BTreeMap;
+
+use jifen_contracts::event::Balance;
+use jifen_kernel::{MemberId, Points};
+use jifen_runtime::Failure;
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::BadRow;
+use crate::domain::account::Account;
+
+/// Accounts by member, as locked.
+pub type Accounts = BTreeMap<MemberId, Account>;
+
+/// Locks the accounts of `members` (id to number), opening those that aren't there, and loads them.
+pub async fn load_locked(tx: &mut PgConnection, members: &BTreeMap<MemberId, &str>) -> Result<Accounts, Failure> {
+    let ids: Vec<Uuid> = members.keys().map(|member| member.0).collect();
+    let numbers: Vec<String> = members.values().map(ToString::to_string).collect();
+    // A row that isn't there can't be locked.
+    sqlx::query!(
+        "insert into account (member_id, member_no) select * from unnest($1::uuid[], $2::text[]) on conflict do nothing",
+        &ids,
+        &numbers
+    )
+    .execute(&mut *tx)
+    .await?;
+    let rows = sqlx::query!(
+        "select member_id, member_no, active, pending, reserved, debt, lifetime, first_spending_ordinal, first_spending_stands,
+                sequence, head
+         from account where member_id = any($1) order by member_id for update",
+        &ids
+    )
+    .fetch_all(tx)
+    .await?;
+    let read = rows.into_iter().map(|row| {
+        let member_id = MemberId(row.member_id);
+        let head = row.head.try_into().map_err(|_| BadRow { table: "account", key: member_id.to_string(), what: "head" })?;
+        let account = Account {
+            member_id,
+            member_no: row.member_no,
+            balance: Balance {
+                active: Points(row.active),
+                pending: Points(row.pending),
+                reserved: Points(row.reserved),
+                debt: Points(row.debt),
+            },
+            lifetime: Points(row.lifetime),
+            first_spending_ordinal: row.first_spending_ordinal,
+            first_spending_stands: row.first_spending_stands,
+            sequence: row.sequence,
+            head,
+        };
+        Ok((member_id, account))
+    });
+    read.collect::<Result<_, BadRow>>().map_err(Failure::from)
+}
+
+/// Saves locked accounts.
+pub async fn save(tx: &mut PgConnection, accounts: &Accounts) -> Result<(), Failure> {
+    let each = || accounts.values();
+    sqlx::query!(
+        "update account a set active = u.active, lifetime = u.lifetime, first_spending_ordinal = u.ordinal,
+                first_spending_stands = u.stands, sequence = u.sequence, head = u.head
+         from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::int[], $5::bool[], $6::bigint[], $7::bytea[])
+              u(member_id, active, lifetime, ordinal, stands, sequence, head)
+         where a.member_id = u.member_id",
+        &each().map(|a| a.member_id.0).collect::<Vec<_>>(),
+        &each().map(|a| a.balance.active.0).collect::<Vec<_>>(),
+        &each().map(|a| a.lifetime.0).collect::<Vec<_>>(),
+        &each().map(|a| a.first_spending_ordinal).collect::<Vec<_>>(),
+        &each().map(|a| a.first_spending_stands).collect::<Vec<_>>(),
+        &each().map(|a| a.sequence).collect::<Vec<_>>(),
+        &each().map(|a| a.head.to_vec()).collect::<Vec<_>>(),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// An account as asked for by number.
+pub struct AccountRow {
+    /// Whose.
+    pub member_id: MemberId,
+    /// Balances.
+    pub balance: Balance,
+    /// All ever earned.
+    pub lifetime: Points,
+    /// Entries so far.
+    pub sequence: i64,
+}
+
+/// The account of a member number.
+pub async fn find(pool: &PgPool, member_no: &str) -> Result<Option<AccountRow>, Failure> {
+    let row = sqlx::query!(
+        "select member_id, active, pending, reserved, debt, lifetime, sequence from account where member_no = $1",
+        member_no
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(|row| AccountRow {
+        member_id: MemberId(row.member_id),
+        balance: Balance {
+            active: Points(row.active),
+            pending: Points(row.pending),
+            reserved: Points(row.reserved),
+            debt: Points(row.debt),
+        },
+        lifetime: Points(row.lifetime),
+        sequence: row.sequence,
+    }))
+}

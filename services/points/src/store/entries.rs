@@ -1,0 +1,197 @@
+//! Entries and lots: written once, together.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use jifen_contracts::event::{EntryKind, PostedEntry};
+use jifen_kernel::{MemberId, Points, Token};
+use jifen_runtime::Failure;
+use sqlx::{PgConnection, PgPool};
+
+use super::{BadRow, accruals::DocumentKey};
+use crate::domain::{account::Entry, post_invoice::Posting};
+
+fn kind_of(text: &str) -> Option<EntryKind> {
+    [EntryKind::Accrual, EntryKind::FirstSpending, EntryKind::Bonus].into_iter().find(|kind| kind.as_str() == text)
+}
+
+/// Writes the entries and lots of a batch's postings.
+pub async fn save(tx: &mut PgConnection, postings: &[Posting], at: DateTime<Utc>) -> Result<(), Failure> {
+    let entries: Vec<&Entry> = postings.iter().flat_map(|posting| &posting.entries).collect();
+    if entries.is_empty() {
+        return Ok(());
+    }
+    save_entries(tx, &entries).await?;
+    // A posting's entries share member, document and expiry with its lot.
+    let lots: Vec<_> = postings.iter().filter_map(|p| Some((p.lot.as_ref()?, p.entries.first()?))).collect();
+    sqlx::query!(
+        "insert into lot (member_id, lot_id, store, document, points, remaining, expires_on, created_at)
+         select u.member_id, u.lot_id, u.store, u.document, u.points, u.points, u.expires_on, $7
+         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::date[])
+              u(member_id, lot_id, store, document, points, expires_on)",
+        &lots.iter().map(|(_, entry)| entry.member_id.0).collect::<Vec<_>>(),
+        &lots.iter().map(|(lot, _)| lot.lot_id).collect::<Vec<_>>(),
+        &lots.iter().map(|(_, entry)| entry.movement.store.to_string()).collect::<Vec<_>>(),
+        &lots.iter().map(|(_, entry)| entry.movement.document.clone()).collect::<Vec<_>>(),
+        &lots.iter().map(|(lot, _)| lot.points.0).collect::<Vec<_>>(),
+        &lots.iter().map(|(_, entry)| entry.movement.expires_on).collect::<Vec<_>>(),
+        at,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn save_entries(tx: &mut PgConnection, entries: &[&Entry]) -> Result<(), Failure> {
+    let each = || entries.iter();
+    sqlx::query!(
+        "insert into entry (member_id, sequence, entry_id, debit, credit, points, kind, store, document, category, rule, ordinal,
+                            qualifying, pending, lot_id, expires_on, paid_fen, rate, base, posted_at, hash)
+         select * from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[],
+                              $9::text[], $10::text[], $11::text[], $12::int[], $13::bool[], $14::bool[], $15::uuid[], $16::date[],
+                              $17::bigint[], $18::text[], $19::bigint[], $20::timestamptz[], $21::bytea[])",
+        &each().map(|e| e.member_id.0).collect::<Vec<_>>(),
+        &each().map(|e| e.sequence).collect::<Vec<_>>(),
+        &each().map(|e| e.movement.entry_id).collect::<Vec<_>>(),
+        &each().map(|e| e.debit.clone()).collect::<Vec<_>>(),
+        &each().map(|e| e.credit.to_owned()).collect::<Vec<_>>(),
+        &each().map(|e| e.movement.points.0).collect::<Vec<_>>(),
+        &each().map(|e| e.movement.kind.as_str().to_owned()).collect::<Vec<_>>(),
+        &each().map(|e| e.movement.store.to_string()).collect::<Vec<_>>(),
+        &each().map(|e| e.movement.document.clone()).collect::<Vec<_>>(),
+        &each().map(|e| e.movement.category.as_ref().map_or("", Token::as_str).to_owned()).collect::<Vec<_>>(),
+        &each().map(|e| e.movement.rule.clone()).collect::<Vec<_>>(),
+        &each().map(|e| e.movement.ordinal).collect::<Vec<_>>(),
+        &each().map(|e| e.qualifying).collect::<Vec<_>>(),
+        &each().map(|e| e.pending).collect::<Vec<_>>(),
+        &each().map(|e| e.movement.lot_id).collect::<Vec<_>>(),
+        &each().map(|e| e.movement.expires_on).collect::<Vec<_>>(),
+        &each().map(|e| e.movement.paid.map(jifen_kernel::Money::fen)).collect::<Vec<_>>() as &[Option<i64>],
+        &each().map(|e| e.movement.rate.clone()).collect::<Vec<_>>() as &[Option<String>],
+        &each().map(|e| e.movement.base.map(|base| base.0)).collect::<Vec<_>>() as &[Option<i64>],
+        &each().map(|e| e.movement.posted_at).collect::<Vec<_>>(),
+        &each().map(|e| e.hash.to_vec()).collect::<Vec<_>>(),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The entries of documents, by document, in the order of their chains.
+pub async fn load_posted(tx: &mut PgConnection, keys: &[DocumentKey]) -> Result<HashMap<DocumentKey, Vec<PostedEntry>>, Failure> {
+    let rows = sqlx::query!(
+        "select store, document, entry_id, kind, rule, category, points, qualifying, pending from entry
+         where (store, document) in (select * from unnest($1::text[], $2::text[])) order by member_id, sequence",
+        &keys.iter().map(|key| key.0.clone()).collect::<Vec<_>>(),
+        &keys.iter().map(|key| key.1.clone()).collect::<Vec<_>>(),
+    )
+    .fetch_all(tx)
+    .await?;
+    let mut posted: HashMap<DocumentKey, Vec<PostedEntry>> = HashMap::new();
+    for row in rows {
+        let bad = |what| BadRow { table: "entry", key: row.entry_id.to_string(), what };
+        let entry = PostedEntry {
+            entry_id: row.entry_id,
+            kind: kind_of(&row.kind).ok_or_else(|| bad("kind"))?,
+            rule: row.rule,
+            category: category_of(&row.category).map_err(|()| bad("category"))?,
+            points: Points(row.points),
+            qualifying: row.qualifying,
+            pending: row.pending,
+        };
+        posted.entry((row.store, row.document)).or_default().push(entry);
+    }
+    Ok(posted)
+}
+
+fn category_of(text: &str) -> Result<Option<Token>, ()> {
+    if text.is_empty() { Ok(None) } else { Token::try_new(text).map(Some).map_err(|_| ()) }
+}
+
+/// An entry as listed.
+pub struct ListedEntry {
+    /// The entry as posted.
+    pub posted: PostedEntry,
+    /// Its place in the chain.
+    pub sequence: i64,
+    /// Where the document came from.
+    pub store: String,
+    /// The document.
+    pub document: String,
+    /// The lot's last day.
+    pub expires_on: NaiveDate,
+    /// What was paid, in fen.
+    pub paid_fen: Option<i64>,
+    /// The rate or factor applied.
+    pub rate: Option<String>,
+    /// The base that a factor worked on.
+    pub base: Option<i64>,
+    /// When.
+    pub posted_at: DateTime<Utc>,
+    /// Its hash, hex.
+    pub hash: String,
+}
+
+/// A member's entries below `before`, newest first.
+pub async fn list(pool: &PgPool, member_id: MemberId, before: i64, limit: i64) -> Result<Vec<ListedEntry>, Failure> {
+    let rows = sqlx::query!(
+        "select sequence, entry_id, kind, points, store, document, category, rule, qualifying, pending, expires_on, paid_fen, rate, base,
+                posted_at, hash
+         from entry where member_id = $1 and sequence < $2 order by sequence desc limit $3",
+        member_id.0,
+        before,
+        limit
+    )
+    .fetch_all(pool)
+    .await?;
+    let read = rows.into_iter().map(|row| {
+        let bad = |what| BadRow { table: "entry", key: row.entry_id.to_string(), what };
+        Ok(ListedEntry {
+            posted: PostedEntry {
+                entry_id: row.entry_id,
+                kind: kind_of(&row.kind).ok_or_else(|| bad("kind"))?,
+                rule: row.rule,
+                category: category_of(&row.category).map_err(|()| bad("category"))?,
+                points: Points(row.points),
+                qualifying: row.qualifying,
+                pending: row.pending,
+            },
+            sequence: row.sequence,
+            store: row.store,
+            document: row.document,
+            expires_on: row.expires_on,
+            paid_fen: row.paid_fen,
+            rate: row.rate,
+            base: row.base,
+            posted_at: row.posted_at,
+            hash: hex::encode(row.hash),
+        })
+    });
+    read.collect::<Result<_, BadRow>>().map_err(Failure::from)
+}
+
+/// A member's live points by last day, soonest first.
+pub async fn list_expiring(pool: &PgPool, member_id: MemberId) -> Result<Vec<(NaiveDate, Points)>, Failure> {
+    let rows = sqlx::query!(
+        r#"select expires_on, sum(remaining)::bigint as "points!" from lot where member_id = $1 and remaining > 0
+           group by expires_on order by expires_on"#,
+        member_id.0
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.expires_on, Points(row.points))).collect())
+}
+
+/// Sums for an operator: accounts, entries and points by kind, accruals open and closed.
+pub async fn count(pool: &PgPool) -> Result<Vec<(String, i64)>, Failure> {
+    let rows = sqlx::query!(
+        r#"select 'points/' || kind as "name!", sum(points)::bigint as "count!" from entry group by kind
+           union all select 'entries/' || kind, count(*) from entry group by kind
+           union all select 'accounts', count(*) from account
+           union all select 'unsettled', count(*) from accrual where settled_at is null
+           union all select 'settled', count(*) from accrual where settled_at is not null"#
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.name, row.count)).collect())
+}

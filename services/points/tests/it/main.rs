@@ -1,0 +1,1 @@
+//! points on real servers.
