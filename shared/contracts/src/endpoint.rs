@@ -302,16 +302,27 @@ endpoint!(
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Empty {}
 
-/// Every version, oldest first.
+/// Which versions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ProgramsRequest {
+    /// Only versions above this one; 0, or not given, for all.
+    #[serde(default)]
+    pub after: u32,
+}
+
+/// Versions, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ProgramsReply {
-    /// All of them.
+    /// As many as fit into one reply.
     pub versions: Vec<AppliedProgram>,
+    /// There are more: ask again after the last one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
 }
 
 endpoint!(
-    /// What services ask at start.
-    ProgramList = "api.program.version.list", Empty => ProgramsReply
+    /// What services ask at start, and now and then.
+    ProgramList = "api.program.version.list", ProgramsRequest => ProgramsReply
 );
 
 /// Which version.

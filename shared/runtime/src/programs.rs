@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::{Arc, PoisonError, RwLock}};
 
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
-use jifen_contracts::{Envelope, EventType, endpoint::{Empty, ProgramList}, event::ProgramApplied, program::{AppliedProgram, in_force_at}};
+use jifen_contracts::{Envelope, EventType, endpoint::{ProgramList, ProgramsRequest}, event::ProgramApplied, program::{AppliedProgram, in_force_at}};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -50,6 +50,12 @@ impl Programs {
         self.known().last_key_value().map(|(_, applied)| Arc::clone(applied))
     }
 
+    /// The highest version below which none is missing; 0 without the first.
+    fn complete_to(&self) -> u32 {
+        let known = self.known();
+        known.keys().zip(1..).take_while(|(version, expected)| **version == *expected).count().try_into().unwrap_or(u32::MAX)
+    }
+
     /// The version in force at `at`, as known now.
     pub fn in_force_at(&self, at: DateTime<Utc>) -> Option<Arc<AppliedProgram>> {
         let known = self.known();
@@ -83,9 +89,20 @@ async fn follow(cx: &Ctx, stop: &CancellationToken) -> Result<(), String> {
                 }
             }
             _ = ask_at.tick() => {
-                let reply = ask::<ProgramList>(&cx.nats, &Empty {}).await.map_err(|e| e.to_string())?;
-                remember(cx, reply.versions).await?;
+                catch_up(cx).await?;
             }
+        }
+    }
+}
+
+/// Asks for what is missing: versions have no gaps, so everything above the highest without one.
+async fn catch_up(cx: &Ctx) -> Result<(), String> {
+    loop {
+        let after = cx.programs.complete_to();
+        let reply = ask::<ProgramList>(&cx.nats, &ProgramsRequest { after }).await.map_err(|e| e.to_string())?;
+        remember(cx, reply.versions).await?;
+        if !reply.more || cx.programs.complete_to() == after {
+            return Ok(());
         }
     }
 }
