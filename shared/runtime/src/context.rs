@@ -17,6 +17,8 @@ pub struct NatsLogin {
     pub user: Option<String>,
     /// The user's password.
     pub password: Option<String>,
+    /// The prefix of the inboxes that this user may read; the client's default if not given.
+    pub inbox_prefix: Option<String>,
 }
 
 impl std::fmt::Debug for NatsLogin {
@@ -45,6 +47,9 @@ impl NatsLogin {
             });
         if let (Some(user), Some(password)) = (&self.user, &self.password) {
             options = options.user_and_password(user.clone(), password.clone());
+        }
+        if let Some(prefix) = &self.inbox_prefix {
+            options = options.custom_inbox_prefix(prefix.clone());
         }
         options.connect(&self.url).await
     }
