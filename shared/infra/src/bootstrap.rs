@@ -165,18 +165,16 @@ fn search_path_sql(database: &str, service: &str) -> String {
     set(runtime_role(service)) + &set(migrator_role(service))
 }
 
-/// What a copy of a prepared database (`create database … template …`) still needs.
-pub async fn bootstrap_copy(url: &str, services: &[&str]) -> Result<(), BootstrapError> {
-    let database = database::database_name(url)?;
-    let mut sql = format!("revoke all on database {} from public;\n", quote(&database));
+/// What a copy of a prepared database (`create database … template …`) still needs, to be run from any database of the
+/// server.
+pub fn copy_sql(database: &str, services: &[&str]) -> String {
+    let mut sql = format!("revoke all on database {} from public;\n", quote(database));
     for service in services {
-        sql.push_str(&search_path_sql(&database, service));
+        sql.push_str(&search_path_sql(database, service));
         let (migrator, runtime) = (migrator_role(service), runtime_role(service));
-        let _ = writeln!(sql, "grant connect on database {} to {migrator}, {runtime};", quote(&database));
+        let _ = writeln!(sql, "grant connect on database {} to {migrator}, {runtime};", quote(database));
     }
-    let mut connection = database::connect(url).await?;
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await?;
-    Ok(connection.close().await?)
+    sql
 }
 
 #[cfg(test)]

@@ -56,32 +56,8 @@ impl Home {
     /// Finds the home for `wanted`, and makes it where it is missing. The same wish leads to the same home, so that
     /// a second process (`jifen account`) meets the first one's.
     pub fn locate(wanted: &Path) -> Result<Self, HomeError> {
-        let unwritable = |path: &Path| {
-            let path = path.to_path_buf();
-            move |source| HomeError::Unwritable { path, source }
-        };
-        let wanted = std::path::absolute(wanted).map_err(unwritable(wanted))?;
         let user = ServerUser::of_this_process();
-        // A home that would have to move is not made where it was wanted.
-        let nearest = wanted.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("/"));
-        let above = if nearest == wanted { wanted.parent().unwrap_or(nearest) } else { nearest };
-        let (root, notice) = match user.stopped_at(above).map_err(unwritable(above))? {
-            None => {
-                create_dir(&wanted, OPEN).map_err(unwritable(&wanted))?;
-                (wanted.canonicalize().map_err(unwritable(&wanted))?, None)
-            }
-            Some(closed) => {
-                let root = elsewhere(&wanted)?;
-                let notice = format!(
-                    "{} can't be reached by the servers' user {} (closed folder {}): using {} instead",
-                    wanted.display(),
-                    user.name(),
-                    closed.display(),
-                    root.display()
-                );
-                (root, Some(notice))
-            }
-        };
+        let (root, notice) = reachable_dir(wanted, user)?;
         let home = Self { root, user, notice };
         home.prepare().map_err(unwritable(&home.root))?;
         Ok(home)
@@ -158,6 +134,32 @@ impl Home {
     pub fn postgres_dir(&self) -> PathBuf {
         self.root.join("postgres")
     }
+}
+
+fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> HomeError + use<> {
+    let path = path.to_path_buf();
+    move |source| HomeError::Unwritable { path, source }
+}
+
+/// Makes the folder `wanted`, or the one that stands for it where `user` could not reach it, and then says so.
+pub fn reachable_dir(wanted: &Path, user: ServerUser) -> Result<(PathBuf, Option<String>), HomeError> {
+    let wanted = std::path::absolute(wanted).map_err(unwritable(wanted))?;
+    // What would have to move is not made where it was wanted.
+    let nearest = wanted.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("/"));
+    let above = if nearest == wanted { wanted.parent().unwrap_or(nearest) } else { nearest };
+    let Some(closed) = user.stopped_at(above).map_err(unwritable(above))? else {
+        create_dir(&wanted, OPEN).map_err(unwritable(&wanted))?;
+        return Ok((wanted.canonicalize().map_err(unwritable(&wanted))?, None));
+    };
+    let root = elsewhere(&wanted)?;
+    let notice = format!(
+        "{} can't be reached by the servers' user {} (closed folder {}): using {} instead",
+        wanted.display(),
+        user.name(),
+        closed.display(),
+        root.display()
+    );
+    Ok((root, Some(notice)))
 }
 
 /// Held while a process works in a home.

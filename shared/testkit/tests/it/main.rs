@@ -1,0 +1,6 @@
+//! The servers and the surroundings of tests, tried on real ones.
+
+mod environment;
+mod installation;
+mod runner;
+mod schemas;
