@@ -1,0 +1,42 @@
+//! All SQL of the service: [`identities`] (keys and their owners), [`members`] (members and their vault).
+
+pub mod identities;
+pub mod members;
+
+use jifen_contracts::endpoint::MemberStatus;
+use uuid::Uuid;
+
+use crate::domain::MemberNo;
+
+/// A stored value that this program can't read.
+#[derive(Debug, thiserror::Error)]
+#[error("member.{column} of {member_id} can't be read")]
+pub struct BadRow {
+    /// The column.
+    column: &'static str,
+    /// The row.
+    member_id: Uuid,
+}
+
+impl From<BadRow> for sqlx::Error {
+    fn from(row: BadRow) -> Self {
+        Self::Decode(row.into())
+    }
+}
+
+fn status_word(status: MemberStatus) -> &'static str {
+    match status {
+        MemberStatus::Active => "active",
+    }
+}
+
+fn read_status(member_id: Uuid, word: &str) -> Result<MemberStatus, BadRow> {
+    match word {
+        "active" => Ok(MemberStatus::Active),
+        _ => Err(BadRow { column: "status", member_id }),
+    }
+}
+
+fn read_member_no(member_id: Uuid, text: &str) -> Result<MemberNo, BadRow> {
+    MemberNo::try_new(text).ok_or(BadRow { column: "member_no", member_id })
+}

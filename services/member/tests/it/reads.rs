@@ -1,0 +1,62 @@
+//! What can be asked of members.
+
+use std::collections::BTreeMap;
+
+use jifen_contracts::endpoint::{Contacts, ContactsRequest, Empty, MemberCounts, MemberGet, MemberRequest, MemberStatus, RegisterRequest};
+use jifen_kernel::MemberId;
+use jifen_runtime::ask;
+use uuid::Uuid;
+
+use super::support::{Bench, application, vehicle};
+
+#[tokio::test]
+async fn a_member_is_shown_masked() {
+    let bench = Bench::start().await;
+    let running = bench.copy().await;
+    let request =
+        RegisterRequest { vehicles: vec![vehicle(None, Some("沪A12345")), vehicle(None, Some("沪AD12345"))], ..application("op-1", 1) };
+    let registered = bench.must_register(&request).await;
+    let asked = MemberRequest { member_no: registered.member_no.clone() };
+    let member = ask::<MemberGet>(&bench.caller, &asked).await.expect("member");
+    assert_eq!((member.member_id, member.member_no, member.status), (registered.member_id, registered.member_no, MemberStatus::Active));
+    assert_eq!((member.name_masked.as_str(), member.phone_masked.as_str()), ("王**", "138****0001"));
+    assert_eq!((member.store.as_str(), member.vehicles), ("SH01", 2));
+    assert_eq!(member.registered_at, bench.announced().await[0].data.registered_at, "event and row name one instant");
+    for unknown in ["M1000000016", "M1000000009", "", "M\0", "'; drop table member"] {
+        let asked = MemberRequest { member_no: unknown.to_owned() };
+        let problem = ask::<MemberGet>(&bench.caller, &asked).await.expect_err("unknown");
+        assert_eq!((problem.code.as_str(), problem.pointer.as_deref()), ("member.unknown", Some("/member_no")), "{unknown:?}");
+    }
+    assert!(running.stop().await);
+}
+
+#[tokio::test]
+async fn contacts_are_of_those_who_exist() {
+    let bench = Bench::start().await;
+    let running = bench.copy().await;
+    let one = bench.must_register(&application("op-1", 1)).await.member_id;
+    let consents = Some(["wechat:promotion", "sms:service"].map(str::to_owned).into());
+    let two = bench.must_register(&RegisterRequest { consents, ..application("op-2", 2) }).await.member_id;
+    let three = bench.must_register(&RegisterRequest { consents: Some(vec![]), ..application("op-3", 3) }).await.member_id;
+
+    let asked = ContactsRequest { member_ids: vec![one, MemberId(Uuid::nil()), two, three, one] };
+    let reply = ask::<Contacts>(&bench.caller, &asked).await.expect("contacts");
+    let contacts: BTreeMap<MemberId, (String, Vec<String>)> =
+        reply.contacts.into_iter().map(|contact| (contact.member_id, (contact.phone, contact.consents))).collect();
+    let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<String>>();
+    assert_eq!(
+        contacts,
+        BTreeMap::from([
+            (one, ("+8613800000001".to_owned(), words(&["sms:service"]))),
+            (two, ("+8613800000002".to_owned(), words(&["sms:service", "wechat:promotion"]))),
+            (three, ("+8613800000003".to_owned(), words(&[]))),
+        ])
+    );
+    assert!(ask::<Contacts>(&bench.caller, &ContactsRequest { member_ids: vec![one; 1000] }).await.is_ok());
+    let problem = ask::<Contacts>(&bench.caller, &ContactsRequest { member_ids: vec![one; 1001] }).await.expect_err("too many");
+    assert_eq!((problem.code.as_str(), problem.pointer.as_deref()), ("request.malformed", Some("/member_ids")));
+
+    let counts = ask::<MemberCounts>(&bench.caller, &Empty {}).await.expect("counts").counts;
+    assert_eq!(counts, BTreeMap::from([("members".to_owned(), 3)]));
+    assert!(running.stop().await);
+}
