@@ -1,1 +1,123 @@
-fn main() {}
+//! jifen: the program that composes the services, and the operator's verbs.
+
+mod client;
+mod demo;
+mod output;
+mod running;
+mod serve;
+mod services;
+mod settings;
+mod up;
+mod verbs;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use jifen_runtime::telemetry;
+
+use crate::{output::Printer, settings::Settings};
+
+/// 积分: after-sales loyalty points for a dealer group, on its own servers.
+#[derive(Debug, Parser)]
+#[command(version, about, propagate_version = true, arg_required_else_help = true)]
+struct Arguments {
+    /// Where state lives (JIFEN_HOME; default .jifen).
+    #[arg(long, global = true, value_name = "DIR")]
+    home: Option<PathBuf>,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Runs everything in one process, with its own NATS and Postgres unless URLs are given.
+    Up {
+        /// Plays the sample group into the system once it is ready.
+        #[arg(long)]
+        demo: bool,
+    },
+    /// Runs chosen services against existing servers (all if none is named).
+    Serve {
+        /// program member ingest points campaign tier notification
+        services: Vec<String>,
+    },
+    /// Prepares the database: roles, schemas, tables.
+    Migrate {
+        /// Prints the SQL for a DBA instead.
+        #[arg(long)]
+        print_sql: bool,
+        /// Prints the users and rights that an existing NATS needs.
+        #[arg(long)]
+        print_nats: bool,
+    },
+    /// Plays the sample group into a running system: 200 members, 2,000 invoices, and everything that goes wrong.
+    Demo(demo::Options),
+    /// Shows whether everything is well, and what to do where it isn't.
+    Doctor,
+    /// Shows a member's account, tier and last entries.
+    Account {
+        /// The number on the card.
+        member_no: String,
+    },
+    /// Publishes documents as a POS does, and waits for their receipts.
+    Publish(verbs::publish::Options),
+    /// Stores: who may send documents.
+    #[command(subcommand)]
+    Store(verbs::store::Verb),
+    /// Programs: the rules as versioned data.
+    #[command(subcommand)]
+    Program(verbs::program::Verb),
+    /// Documents that were refused.
+    #[command(subcommand)]
+    Rejects(verbs::rejects::Verb),
+    /// Messages that a service could not process.
+    #[command(subcommand, name = "dead-letters")]
+    DeadLetters(verbs::dead_letters::Verb),
+    /// Prints every setting with its meaning and default.
+    Config,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            Printer.error(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<ExitCode> {
+    if matches!(arguments.verb, Verb::Config) {
+        Printer.text(settings::DEFAULTS);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let settings = Settings::load(arguments.home.as_deref())?;
+    telemetry::start_logging(&settings.log, settings.log_json).map_err(anyhow::Error::msg)?;
+    // Children are bound to the life of the thread that spawns them: infra keeps one of its own for that.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let code = runtime.block_on(dispatch(arguments.verb, settings));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    code
+}
+
+async fn dispatch(verb: Verb, settings: Settings) -> Result<ExitCode> {
+    let out = Printer;
+    match verb {
+        Verb::Up { demo } => up::up(settings, demo).await?,
+        Verb::Serve { services } => serve::serve(settings, &services).await?,
+        Verb::Migrate { print_sql, print_nats } => verbs::migrate::migrate(&settings, print_sql, print_nats, out).await?,
+        Verb::Demo(options) => demo::run(&settings, &options, out).await?,
+        Verb::Doctor => return verbs::doctor::doctor(&settings, out).await,
+        Verb::Account { member_no } => verbs::account::account(&settings, &member_no, out).await?,
+        Verb::Publish(options) => return verbs::publish::publish(&settings, &options, out).await,
+        Verb::Store(verb) => verbs::store::run(&settings, verb, out).await?,
+        Verb::Program(verb) => return verbs::program::run(&settings, verb, out).await,
+        Verb::Rejects(verb) => verbs::rejects::run(&settings, verb, out).await?,
+        Verb::DeadLetters(verb) => verbs::dead_letters::run(&settings, verb, out).await?,
+        Verb::Config => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,43 @@
+# The only door: CI and people call these targets.
+.DEFAULT_GOAL := help
+.PHONY: help run up demo test check fmt bench schemas sqlx-prepare clean
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+help: ## What there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+run: ## Build, start everything (NATS, Postgres, all services), play the sample group; Ctrl-C stops it
+	cargo run --quiet -p jifen -- up --demo
+
+up: ## Build and start everything, without any data
+	cargo run --quiet -p jifen -- up
+
+demo: ## Play the sample group into a running system
+	cargo run --quiet -p jifen -- demo
+
+test: ## Everything that must hold: unit, contract, integration on real servers, end to end
+	cargo build --workspace --all-targets
+	$(TARGET)/debug/with-servers cargo test --workspace --no-fail-fast
+
+check: ## Formatting, lints, generated files
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	@if command -v cargo-deny >/dev/null; then cargo deny check licenses bans sources; else echo "cargo-deny is not installed: licences not checked"; fi
+
+fmt: ## Format
+	cargo fmt --all
+
+bench: ## Measure the whole path on servers of its own (release build, some minutes)
+	cargo build --release -p jifen -p jifen-bench
+	$(TARGET)/release/jifen-bench $(BENCH)
+
+schemas: ## Write schemas/ anew from shared/contracts
+	cargo run --quiet -p jifen-contracts --example schemas
+
+sqlx-prepare: ## Write the offline caches of the SQL macros anew
+	cargo run --quiet -p jifen-testkit --bin sqlx-prepare
+
+clean: ## Remove what was built and the state of `make run`
+	cargo clean
+	rm -rf .jifen

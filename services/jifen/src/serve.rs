@@ -1,0 +1,133 @@
+//! Starting services and stopping them again; `jifen serve` for existing servers.
+
+use anyhow::{Context, Result};
+use jifen_infra::{Home, Keys, database, key_ids, rights, streams};
+use jifen_kernel::Ids;
+use jifen_runtime::{
+    NatsLogin, Running, ServiceConfig,
+    context::ClockHandle,
+    crypto::{LookupKey, SealKey},
+    http::{self, Readiness},
+    telemetry::Telemetry,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{output::Printer, services, services::Entry, settings::Settings};
+
+/// The servers that services run on.
+pub struct Servers {
+    /// Any URL of the database; the role's credentials replace those in it.
+    pub database_url: String,
+    /// NATS.
+    pub nats_url: String,
+    /// The installation's keys.
+    pub keys: Keys,
+}
+
+/// How a user of ours logs in.
+pub fn login(servers: &Servers, user: &str) -> NatsLogin {
+    let credentials = rights::credentials(&servers.keys, user);
+    NatsLogin {
+        url: servers.nats_url.clone(),
+        user: Some(credentials.user),
+        password: Some(credentials.password),
+        inbox_prefix: Some(credentials.inbox_prefix),
+    }
+}
+
+fn config_of(servers: &Servers, settings: &Settings, telemetry: &Telemetry, service: &str) -> Result<ServiceConfig> {
+    let keys = &servers.keys;
+    Ok(ServiceConfig {
+        database_url: database::database_url(&servers.database_url, keys, service)?,
+        nats: login(servers, service),
+        seal: SealKey::new(*keys.seal.expose()),
+        lookup: LookupKey::new(*keys.lookup.expose()),
+        vault: (service == "member").then(|| SealKey::new(*keys.vault.expose())),
+        limits: settings.limits(),
+        clock: ClockHandle::default(),
+        ids: Ids::system(),
+        telemetry: telemetry.clone(),
+    })
+}
+
+/// Starts these services, one after the other. If one can't start, those before it are stopped again.
+pub async fn start_services(entries: &[Entry], servers: &Servers, settings: &Settings, telemetry: &Telemetry) -> Result<Vec<Running>> {
+    let mut running = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let started = async {
+            let config = config_of(servers, settings, telemetry, entry.name)?;
+            Ok::<_, anyhow::Error>((entry.service)().start(config).await?)
+        };
+        match started.await {
+            Ok(service) => running.push(service),
+            Err(error) => {
+                stop_services(running).await;
+                return Err(error);
+            }
+        }
+    }
+    Ok(running)
+}
+
+/// Stops services: all together, since each waits for its own work only.
+pub async fn stop_services(running: Vec<Running>) {
+    let stopping = running.into_iter().map(|service| async move {
+        let name = service.cx().service;
+        if !service.stop().await {
+            tracing::warn!(service = name, "did not finish in time; the rest is swept at the next start");
+        }
+    });
+    futures_util::future::join_all(stopping).await;
+}
+
+/// Resolves at Ctrl-C or SIGTERM.
+pub async fn asked_to_stop() -> Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result.context("listening for Ctrl-C"),
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+/// `jifen serve`: chosen services against existing servers.
+pub async fn serve(settings: Settings, names: &[String]) -> Result<()> {
+    let out = Printer;
+    let entries = services::chosen(names)?;
+    let home = Home::locate(&settings.home)?;
+    let needed = "give it as JIFEN_DATABASE_URL; its credentials are not used, services have roles of their own";
+    let database_url = settings.database_url.clone().with_context(|| format!("`jifen serve` needs the database's address: {needed}"))?;
+    let nats_url = settings.nats_url.clone().context("`jifen serve` needs the broker's address: give it as JIFEN_NATS_URL")?;
+    let keys = Keys::load(&home).context("`jifen serve` needs the installation's keys: copy the folder `keys` of its home")?;
+    let servers = Servers { database_url, nats_url, keys };
+    let first = entries.first().map_or("program", |entry| entry.name);
+    let mut connection = database::connect(&database::database_url(&servers.database_url, &servers.keys, first)?).await?;
+    key_ids::check_key_ids(&mut connection, &servers.keys).await?;
+    sqlx::Connection::close(connection).await?;
+    let telemetry = Telemetry::start(settings.otlp_endpoint.as_deref()).map_err(anyhow::Error::msg)?;
+    let (readiness, stop) = (Readiness::default(), CancellationToken::new());
+    let listener = bind_http(&settings).await?;
+    let health = tokio::spawn(http::serve(listener, readiness.clone(), telemetry.clone(), stop.clone()));
+    let running = start_services(&entries, &servers, &settings, &telemetry).await?;
+    readiness.set(true);
+    out.note(format!("serving {}", entries.iter().map(|entry| entry.name).collect::<Vec<_>>().join(" ")));
+    asked_to_stop().await?;
+    readiness.set(false);
+    stop_services(running).await;
+    stop.cancel();
+    health.await??;
+    telemetry.stop();
+    Ok(())
+}
+
+/// Binds the health port, or says how to choose another.
+pub async fn bind_http(settings: &Settings) -> Result<tokio::net::TcpListener> {
+    let address = settings.http_address;
+    http::bind(address).await.with_context(|| format!("can't listen on {address} for health and metrics; choose another with JIFEN_HTTP_ADDRESS"))
+}
+
+/// Makes the streams, as the only user who may.
+pub async fn prepare_streams(servers: &Servers) -> Result<()> {
+    let client = jifen_infra::nats::connect(&servers.nats_url, &rights::credentials(&servers.keys, rights::PROVISIONER)).await?;
+    streams::ensure_streams(&client, 1).await?;
+    Ok(())
+}

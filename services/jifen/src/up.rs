@@ -1,0 +1,270 @@
+//! `jifen up`: everything in one process, with its own NATS and Postgres unless URLs are given.
+
+use std::{env, time::{Duration, Instant}};
+
+use anyhow::{Context, Result, bail};
+use jifen_contracts::{Envelope, EventType, endpoint::{ProgramGet, ProgramGetRequest}, event::ProgramApplied};
+use jifen_infra::{
+    Home, HomeLock, Keys, NatsServer, Postgres,
+    binaries::{self, Search},
+    bootstrap, database, key_ids, migrations,
+    nats_server::NatsOptions,
+    postgres::{self, PostgresOptions},
+};
+use jifen_kernel::StoreCode;
+use jifen_runtime::{ask, http::{self, Readiness}, telemetry::Telemetry};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    demo, output::Printer, running::RunningFile,
+    serve::{Servers, asked_to_stop, bind_http, login, prepare_streams, start_services, stop_services},
+    services, settings::Settings,
+};
+
+/// How often the children are looked after.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// The child processes of this run. Dropped in this order: the broker first, then the database.
+struct Children {
+    nats: Option<NatsServer>,
+    postgres: Option<Postgres>,
+    _lock: HomeLock,
+}
+
+impl Children {
+    /// Says which child has ended by itself.
+    fn check(&mut self) -> Result<()> {
+        if let Some(nats) = &mut self.nats {
+            nats.check().context("the embedded NATS ended")?;
+        }
+        if let Some(postgres) = &mut self.postgres {
+            postgres.check().context("the embedded Postgres ended")?;
+        }
+        Ok(())
+    }
+
+    fn stop(mut self) {
+        if let Some(nats) = self.nats.take() {
+            nats.stop();
+        }
+        if let Some(postgres) = self.postgres.take() {
+            postgres.stop();
+        }
+    }
+}
+
+/// Runs until it is asked to stop.
+pub async fn up(settings: Settings, with_demo: bool) -> Result<()> {
+    let started = Instant::now();
+    let home = Home::locate(&settings.home)?;
+    if let Some(notice) = home.notice() {
+        Printer.note(notice);
+    }
+    let lock = home.lock()?;
+    let listener = bind_http(&settings).await?;
+    // A stop that comes while servers start must not wait for them to be used.
+    let mut stopping = Box::pin(asked_to_stop());
+    let prepared = tokio::select! {
+        prepared = prepare(&settings, &home, lock) => prepared?,
+        asked = &mut stopping => return asked,
+    };
+    let (mut children, servers) = prepared;
+    let telemetry = Telemetry::start(settings.otlp_endpoint.as_deref()).map_err(anyhow::Error::msg)?;
+    let (readiness, stop) = (Readiness::default(), CancellationToken::new());
+    let health = tokio::spawn(http::serve(listener, readiness.clone(), telemetry.clone(), stop.clone()));
+    let running = match start_services(&services::all(), &servers, &settings, &telemetry).await {
+        Ok(running) => running,
+        Err(error) => {
+            tokio::task::spawn_blocking(move || children.stop()).await?;
+            return Err(error);
+        }
+    };
+    let file = RunningFile { nats_url: servers.nats_url.clone(), http_address: settings.http_address.to_string(), pid: std::process::id() };
+    file.save(home.path()).with_context(|| format!("writing to {}", home.path().display()))?;
+    let (stores_sender, mut stores) = mpsc::channel(1);
+    let watch = tokio::spawn(watch_stores(login(&servers, "program"), stores_sender, stop.clone()));
+    readiness.set(true);
+    say_ready(&settings, &home, &servers, started.elapsed());
+
+    let mut demo_run = with_demo.then(|| {
+        let settings = settings.clone();
+        tokio::spawn(async move { demo::run(&settings, &demo::Options::default(), Printer).await })
+    });
+    let outcome = loop {
+        let demo_done = async {
+            match &mut demo_run {
+                Some(run) => run.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            asked = &mut stopping => break asked,
+            done = demo_done => {
+                demo_run = None;
+                match done {
+                    Ok(Ok(())) => Printer.note("The system goes on running; Ctrl-C stops it."),
+                    Ok(Err(error)) => Printer.error(&format!("the demo did not finish: {error:#}")),
+                    Err(error) => Printer.error(&format!("the demo did not finish: {error}")),
+                }
+            }
+            Some(codes) = stores.recv() => {
+                if let Some(nats) = &mut children.nats
+                    && let Err(error) = nats.set_stores(&servers.keys, &codes)
+                {
+                    tracing::error!(%error, "the stores' users could not be renewed");
+                }
+            }
+            () = tokio::time::sleep(LOOK_EVERY) => {
+                if let Err(error) = children.check() {
+                    break Err(error);
+                }
+            }
+        }
+    };
+    Printer.note("stopping …");
+    readiness.set(false);
+    if let Some(run) = demo_run {
+        run.abort();
+    }
+    stop.cancel();
+    stop_services(running).await;
+    RunningFile::remove(home.path());
+    tokio::task::spawn_blocking(move || children.stop()).await?;
+    health.await??;
+    watch.await?;
+    telemetry.stop();
+    Printer.note("stopped.");
+    outcome
+}
+
+/// Servers up, database and streams ready.
+async fn prepare(settings: &Settings, home: &Home, lock: HomeLock) -> Result<(Children, Servers)> {
+    let mut children = Children { nats: None, postgres: None, _lock: lock };
+    let say = |line: &str| Printer.note(line);
+    let database_url = match &settings.database_url {
+        Some(url) => {
+            Printer.note("Postgres: the given URL");
+            url.clone()
+        }
+        None => {
+            let (home, settings) = (home.clone(), settings.clone());
+            let server = tokio::task::spawn_blocking(move || start_postgres(&settings, &home)).await??;
+            let url = server.admin_url();
+            children.postgres = Some(server);
+            url
+        }
+    };
+    database::ensure_database(&database_url).await?;
+    let mut connection = database::connect(&database_url).await?;
+    let (keys, made) = key_ids::open_keys(home, &mut connection).await?;
+    sqlx::Connection::close(connection).await?;
+    if !made.is_empty() {
+        let folder = home.keys_dir();
+        say(&format!("new keys ({}) in {}: BACK THEM UP. Without them nobody can read the members' data.", made.join(", "), folder.display()));
+    }
+    let entries = services::all();
+    let names: Vec<&str> = entries.iter().map(|entry| entry.name).collect();
+    let schemas: Vec<_> = entries.into_iter().map(|entry| entry.schema).collect();
+    bootstrap::bootstrap(&database_url, &keys, &names).await?;
+    migrations::migrate(&database_url, &keys, &schemas).await?;
+    let nats_url = match &settings.nats_url {
+        Some(url) => {
+            Printer.note("NATS: the given URL");
+            url.clone()
+        }
+        None => {
+            let (home, settings, keys) = (home.clone(), settings.clone(), keys.clone());
+            let server = tokio::task::spawn_blocking(move || start_nats(&settings, &home, &keys)).await??;
+            let url = server.url();
+            children.nats = Some(server);
+            url
+        }
+    };
+    let servers = Servers { database_url, nats_url, keys };
+    prepare_streams(&servers).await?;
+    Ok((children, servers))
+}
+
+fn search(settings: &Settings, home: &Home) -> Search {
+    Search {
+        nats_server: settings.nats_server.clone(),
+        postgres_bin: settings.postgres_bin.clone(),
+        path: env::var_os("PATH"),
+        cache: home.bin_dir(),
+        offline: settings.offline,
+        user: home.server_user(),
+    }
+}
+
+fn start_postgres(settings: &Settings, home: &Home) -> Result<Postgres> {
+    let say = |line: &str| Printer.note(line);
+    let found = binaries::find_postgres(&search(settings, home), postgres::data_major(home), &say)?;
+    say(&format!("Postgres: {found}"));
+    let options = PostgresOptions { port: settings.postgres_port, ..PostgresOptions::new(found.path) };
+    Ok(Postgres::start(home, &options, &say)?)
+}
+
+fn start_nats(settings: &Settings, home: &Home, keys: &Keys) -> Result<NatsServer> {
+    let say = |line: &str| Printer.note(line);
+    let found = binaries::find_nats_server(&search(settings, home), &say)?;
+    say(&format!("NATS: {found}"));
+    let options = NatsOptions {
+        host: settings.nats_host,
+        port: settings.nats_port,
+        monitor_port: settings.nats_monitor_port,
+        ..NatsOptions::new(found.path)
+    };
+    // The default program's stores; the current ones follow as soon as `program` can be asked.
+    let stores: Vec<StoreCode> = ["SH01", "SH02", "SH03"].into_iter().filter_map(|code| StoreCode::try_new(code).ok()).collect();
+    Ok(NatsServer::start(home, keys, options, &stores, &say)?)
+}
+
+/// Sends the stores of the newest program, now and whenever a program is applied: each has a user at the broker.
+async fn watch_stores(login: jifen_runtime::NatsLogin, sender: mpsc::Sender<Vec<StoreCode>>, stop: CancellationToken) {
+    use futures_util::StreamExt;
+    let follow = async {
+        let client = login.connect("stores").await.map_err(|e| e.to_string())?;
+        let mut announced = client.subscribe(ProgramApplied::filter()).await.map_err(|e| e.to_string())?;
+        let codes = |stores: &[jifen_contracts::program::Store]| stores.iter().map(|store| store.code.clone()).collect::<Vec<_>>();
+        if let Ok(applied) = ask::<ProgramGet>(&client, &ProgramGetRequest { version: None }).await
+            && sender.send(codes(&applied.program.stores)).await.is_err()
+        {
+            return Ok(());
+        }
+        while let Some(message) = announced.next().await {
+            let event: Envelope<ProgramApplied> = serde_json::from_slice(&message.payload).map_err(|e| e.to_string())?;
+            if sender.send(codes(&event.data.0.program.stores)).await.is_err() {
+                break;
+            }
+        }
+        Ok::<(), String>(())
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        result = follow => if let Err(error) = result {
+            tracing::error!(error, "the stores' users are no longer kept current; restart to renew them");
+        }
+    }
+}
+
+fn say_ready(settings: &Settings, home: &Home, servers: &Servers, took: Duration) {
+    let out = Printer;
+    out.note(format!("ready in {}.{} s", took.as_secs(), took.subsec_millis() / 100));
+    out.note(format!("  NATS      {}   (documents: pos.v1.<store>.<kind>, endpoints: api.>)", servers.nats_url));
+    out.note(format!("  health    http://{0}/readyz   metrics http://{0}/metrics", settings.http_address));
+    out.note(format!("  home      {}", home.path().display()));
+}
+
+/// A system that is asked for something must run.
+pub fn not_running(home: &std::path::Path) -> anyhow::Error {
+    anyhow::anyhow!("no jifen answers for {}: start it with `jifen up`, or name its home with --home", home.display())
+}
+
+/// Fails with a hint where nothing could be meant.
+pub fn refuse_empty<T>(list: &[T], hint: &str) -> Result<()> {
+    if list.is_empty() {
+        bail!("{hint}");
+    }
+    Ok(())
+}

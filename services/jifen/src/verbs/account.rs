@@ -1,0 +1,56 @@
+//! `jifen account`: a member's points, tier and last entries.
+
+use anyhow::Result;
+use jifen_contracts::endpoint::{AccountGet, EntriesList, EntriesRequest, MemberGet, MemberRequest, StandingGet};
+
+use crate::{client::Client, output::Printer, settings::Settings};
+
+/// Entries shown.
+const ENTRIES: u32 = 10;
+
+pub async fn account(settings: &Settings, member_no: &str, out: Printer) -> Result<()> {
+    let client = Client::connect(settings).await?;
+    show(&client, member_no, out).await
+}
+
+pub async fn show(client: &Client, member_no: &str, out: Printer) -> Result<()> {
+    let who = MemberRequest { member_no: member_no.to_owned() };
+    let page = EntriesRequest { member_no: member_no.to_owned(), limit: Some(ENTRIES), before: None };
+    let (member, account, standing, entries) = tokio::join!(
+        client.ask::<MemberGet>(&who),
+        client.ask::<AccountGet>(&who),
+        client.ask::<StandingGet>(&who),
+        client.ask::<EntriesList>(&page),
+    );
+    let (member, account, standing, entries) = (member?, account?, standing?, entries?);
+    out.line(format!("会员 {}  {}  {}  （{}）", member.member_no, member.name_masked, member.phone_masked, member.store));
+    out.line(format!(
+        "等级 {} ({})   定级积分 {}{}",
+        standing.name.zh,
+        standing.tier,
+        standing.qualifying,
+        standing.next.map(|next| format!("   距 {} 还差 {}", next.tier, next.missing.points)).unwrap_or_default()
+    ));
+    out.line(format!(
+        "可用 active {}   待生效 pending {}   冻结 reserved {}   欠分 debt {}   累计 lifetime {}",
+        account.active, account.pending, account.reserved, account.debt, account.lifetime
+    ));
+    for expiring in &account.expiring {
+        out.line(format!("  到期 {}  {} 分", expiring.on, expiring.points));
+    }
+    let head = ["#", "points", "kind", "store", "document", "rule", "expires", "why"].map(str::to_owned).to_vec();
+    let rows = entries.entries.into_iter().map(|entry| {
+        vec![
+            entry.sequence.to_string(),
+            format!("+{}", entry.points),
+            entry.kind.as_str().to_owned(),
+            entry.store,
+            entry.document,
+            entry.rule,
+            entry.expires_on.to_string(),
+            entry.why.zh,
+        ]
+    });
+    out.table(&std::iter::once(head).chain(rows).collect::<Vec<_>>());
+    Ok(())
+}

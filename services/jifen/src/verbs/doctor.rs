@@ -1,0 +1,150 @@
+//! `jifen doctor`: is everything well, and what to do where it isn't.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use async_nats::jetstream;
+use futures_util::TryStreamExt;
+use jifen_contracts::{endpoint::{Empty, PointsCounts}, subject::STREAMS};
+
+use super::dead_letters;
+use crate::{client::Client, output::Printer, services, settings::Settings};
+
+/// A stream fuller than this is warned about, in percent of its bytes.
+const FULL_PERCENT: u64 = 60;
+/// A consumer further behind than this is warned about.
+const BEHIND: u64 = 10_000;
+
+struct Findings {
+    out: Printer,
+    bad: usize,
+}
+
+impl Findings {
+    fn good(&self, what: impl std::fmt::Display) {
+        self.out.line(format!("  ok    {what}"));
+    }
+
+    fn bad(&mut self, what: impl std::fmt::Display, remedy: &str) {
+        self.bad += 1;
+        self.out.line(format!("  WRONG {what}"));
+        self.out.line(format!("        -> {remedy}"));
+    }
+}
+
+pub async fn doctor(settings: &Settings, out: Printer) -> Result<ExitCode> {
+    let client = Client::connect(settings).await?;
+    let mut findings = Findings { out, bad: 0 };
+    findings.good(format!("NATS {} at {}", client.nats.server_info().version, client.url));
+    check_services(&client, &mut findings).await?;
+    check_streams(&client, &mut findings).await?;
+    check_dead_letters(&client, &mut findings).await;
+    check_accruals(&client, &mut findings).await;
+    check_outboxes(&client, &mut findings).await;
+    let bad = findings.bad;
+    out.line(if bad == 0 { "everything is well".to_owned() } else { format!("{bad} to look at") });
+    Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn check_services(client: &Client, findings: &mut Findings) -> Result<()> {
+    let copies = client.program_versions().await?;
+    let newest = copies.iter().filter_map(|(_, version)| *version).max();
+    for entry in services::all() {
+        let own: Vec<_> = copies.iter().filter(|(name, _)| name == entry.name).collect();
+        if own.is_empty() {
+            findings.bad(format!("{}: no copy answers", entry.name), "start it: `jifen up`, or `jifen serve` with its name; its log says why it ended");
+        } else if own.iter().any(|(_, version)| *version != newest && entry.name != "program") {
+            findings.bad(format!("{}: a copy does not know program version {}", entry.name, newest.unwrap_or(0)), "it asks every 30 s; if this stays, look at its log");
+        } else {
+            findings.good(format!("{}: {} running, program version {}", entry.name, own.len(), newest.unwrap_or(0)));
+        }
+    }
+    Ok(())
+}
+
+async fn check_streams(client: &Client, findings: &mut Findings) -> Result<()> {
+    let js = jetstream::new(client.nats.clone());
+    for (name, _) in STREAMS {
+        let stream = match js.get_stream(*name).await {
+            Ok(stream) => stream,
+            Err(error) => {
+                findings.bad(format!("stream {name}: {error}"), "`jifen up` makes its streams at the start; with an own NATS look at its log and disk");
+                continue;
+            }
+        };
+        let info = stream.cached_info();
+        let full = u64::try_from(info.config.max_bytes).ok().filter(|max| *max > 0).map_or(0, |max| info.state.bytes * 100 / max);
+        if full > FULL_PERCENT {
+            findings.bad(format!("stream {name} is {full} % full"), "consumers may be behind (below), or the limits too small for the load");
+        } else {
+            findings.good(format!("stream {name}: {} messages, {full} % full", info.state.messages));
+        }
+        let mut consumers = stream.consumers();
+        while let Some(consumer) = consumers.try_next().await? {
+            let waiting = consumer.num_pending + u64::try_from(consumer.num_ack_pending).unwrap_or(0);
+            if waiting > BEHIND {
+                findings.bad(format!("consumer {} is {waiting} messages behind", consumer.name), "start more copies of its service; if it does not move at all, look at its log");
+            } else if consumer.num_redelivered > 0 && waiting > 0 {
+                findings.bad(format!("consumer {}: {} messages come again and again", consumer.name, consumer.num_redelivered), "its service's log says why (a service that it asks is down, or a program version is missing)");
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn check_dead_letters(client: &Client, findings: &mut Findings) {
+    match dead_letters::list(client).await {
+        Ok(letters) => {
+            let open = letters.iter().filter(|(_, letter)| letter.retried_at.is_none()).count();
+            if open == 0 {
+                findings.good("no dead letters");
+            } else {
+                findings.bad(format!("{open} dead letters"), "`jifen dead-letters list`, then show, mend the cause, retry");
+            }
+        }
+        Err(error) => findings.bad(format!("dead letters can't be read: {error:#}"), "see the services above"),
+    }
+}
+
+async fn check_accruals(client: &Client, findings: &mut Findings) {
+    match client.ask::<PointsCounts>(&Empty {}).await {
+        Ok(reply) => {
+            let open = reply.counts.get("unsettled").copied().unwrap_or(0);
+            findings.good(format!("{} accruals settled, {open} wait for campaign's answer", reply.counts.get("settled").copied().unwrap_or(0)));
+        }
+        Err(problem) => findings.bad(format!("points does not answer: {problem}"), "see the services above"),
+    }
+}
+
+/// Outboxes from the metrics, where the process runs on this machine.
+async fn check_outboxes(client: &Client, findings: &mut Findings) {
+    let Some(address) = &client.http_address else { return };
+    match metrics(address).await {
+        Ok(text) => {
+            let oldest = text
+                .lines()
+                .filter(|line| line.starts_with("jifen_state{") && line.contains("outbox_oldest_seconds"))
+                .filter_map(|line| line.rsplit(' ').next()?.split('.').next()?.parse::<i64>().ok())
+                .max()
+                .unwrap_or(0);
+            if oldest > 60 {
+                findings.bad(format!("an event waits in an outbox for {oldest} s"), "the broker does not take it: look at NATS's log, disk and the streams above");
+            } else {
+                findings.good("outboxes are published");
+            }
+        }
+        Err(error) => findings.bad(format!("no metrics at {address}: {error}"), "is the process still running?"),
+    }
+}
+
+async fn metrics(address: &str) -> std::io::Result<String> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let ask = async {
+        let mut stream = tokio::net::TcpStream::connect(address).await?;
+        stream.write_all(format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes()).await?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await?;
+        Ok(text)
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(5), ask).await.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))?
+}

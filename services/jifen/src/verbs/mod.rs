@@ -1,0 +1,10 @@
+//! The operator's verbs, one file each.
+
+pub mod account;
+pub mod dead_letters;
+pub mod doctor;
+pub mod migrate;
+pub mod program;
+pub mod publish;
+pub mod rejects;
+pub mod store;
