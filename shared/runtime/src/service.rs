@@ -147,6 +147,10 @@ impl Service {
             part(launch).await?;
         }
         serve_dead_letters(&cx, retries, &tasks, &stop).await?;
+        // A round trip behind the subscriptions: whoever hears that the service runs can ask it.
+        let asked = cx.js.query_account().await;
+        asked.map_err(|e| StartError::Setup { service: cx.service, what: "JetStream".to_owned(), why: e.to_string() })?;
+        heard(&cx).await?;
         let watch = Arc::clone(&cx);
         let stop_watching = stop.clone();
         tasks.spawn(async move {
@@ -161,6 +165,18 @@ impl Service {
         });
         Ok(Running { cx, tasks, keeping, stop, stop_keeping, micro: Some(micro) })
     }
+}
+
+/// Waits until the broker has all subscriptions made so far: until then it tells callers that nobody answers. The broker
+/// takes what one connection sends in order, so a message to ourselves comes back when it has; a flush says less.
+async fn heard(cx: &Ctx) -> Result<(), StartError> {
+    use futures_util::StreamExt;
+    let failed = |why: String| StartError::Setup { service: cx.service, what: "subscriptions".to_owned(), why };
+    let inbox = cx.nats.new_inbox();
+    let mut echo = cx.nats.subscribe(inbox.clone()).await.map_err(|e| failed(e.to_string()))?;
+    cx.nats.publish(inbox, bytes::Bytes::new()).await.map_err(|e| failed(e.to_string()))?;
+    let came = tokio::time::timeout(limits::ASK_WAIT, echo.next()).await;
+    came.map_err(|_| failed("the broker did not answer in time".to_owned()))?.map(|_| ()).ok_or_else(|| failed("the connection ended".to_owned()))
 }
 
 /// A running copy of a service.
