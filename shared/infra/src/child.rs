@@ -75,6 +75,20 @@ pub enum ChildError {
         /// What it said last.
         lines: String,
     },
+    /// It may not listen where it should.
+    #[error("can't listen on port {port} of {host} for {name}: {source}; choose another with {option}")]
+    PortUnusable {
+        /// The server.
+        name: &'static str,
+        /// The address.
+        host: IpAddr,
+        /// The port.
+        port: u16,
+        /// The option to change.
+        option: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Somebody else listens where it should.
     #[error("port {port} of {host} for {name} is taken by another program: stop that one, or choose another port with {option}")]
     PortTaken {
@@ -222,11 +236,11 @@ fn read_from(path: &Path, start: u64) -> io::Result<String> {
 
 /// An error if somebody listens there already.
 pub(crate) fn check_port(name: &'static str, host: IpAddr, port: u16, option: &'static str) -> Result<(), ChildError> {
-    if port_is_free(host, port) { Ok(()) } else { Err(ChildError::PortTaken { name, host, port, option }) }
-}
-
-pub(crate) fn port_is_free(host: IpAddr, port: u16) -> bool {
-    TcpListener::bind((host, port)).is_ok()
+    match TcpListener::bind((host, port)) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(ChildError::PortTaken { name, host, port, option }),
+        Err(source) => Err(ChildError::PortUnusable { name, host, port, option, source }),
+    }
 }
 
 type Job = Box<dyn FnOnce() + Send>;

@@ -261,7 +261,9 @@ jit = off
 timezone = 'UTC'
 lc_messages = 'C'
 
-# No statement, parameter or row may reach the log: they can be personal data.
+# No statement, parameter or value may reach the log: they can be personal data. Failed statements, whose messages quote
+# values, are not logged at all; whoever sent one logs its failure.
+log_min_messages = log
 log_destination = stderr
 logging_collector = off
 log_line_prefix = '%m [%p] %u@%d '

@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::Say;
-use crate::child::{ChildError, LOOK, check_port, port_is_free};
+use crate::child::{ChildError, LOOK, check_port};
 
 /// How long a start waits for the servers of the last run.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -72,11 +72,6 @@ pub(crate) fn wait_until_free(place: Place<'_>, say: Say<'_>) -> Result<(), Prev
         }
         std::thread::sleep(LOOK * 5);
     }
-}
-
-/// Whether that port can be listened on.
-pub fn is_port_free(host: IpAddr, port: u16) -> bool {
-    port_is_free(host, port)
 }
 
 struct Process {

@@ -38,8 +38,9 @@ fn search() -> Search {
 }
 
 /// A home that servers can reach, whatever the folder of temporary files is.
-fn home() -> (tempfile::TempDir, Home) {
-    let dir = tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir().expect("dir");
+pub fn home() -> (tempfile::TempDir, Home) {
+    let dir = tempfile::tempdir().expect("dir");
+    std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("open");
     let home = Home::locate(&dir.path().join(".jifen")).expect("home");
     (dir, home)
 }
@@ -92,6 +93,15 @@ async fn a_database_from_its_first_start_on() {
     sqlx::query("insert into entry (points) values (7)").execute(&mut points).await.expect("insert");
     check_key_ids(&mut points, &keys).await.expect("a service may look");
 
+    // What fails says so to its sender, and leaves nothing of its values in the server's log.
+    let error = sqlx::query("insert into balance values ('13800138000', 'LSVAU2A37N2183294')").execute(&mut points).await;
+    assert!(error.is_err());
+    for _ in 0..2 {
+        let _ = sqlx::query("insert into balance values ($1, 1)").bind("13800138000").execute(&mut points).await;
+    }
+    let log = std::fs::read_to_string(home.logs_dir().join("postgres.log")).expect("log");
+    assert!(log.contains("ready to accept connections") && !log.contains("13800138000") && !log.contains("LSVAU2A37N2183294"), "{log}");
+
     // Killed, it comes back with what was committed.
     kill_hard(postgres.pid());
     drop(postgres);
@@ -115,7 +125,7 @@ async fn a_database_from_its_first_start_on() {
     assert_eq!(open_keys(&home, &mut admin).await.expect("keys").0, keys);
 
     // Messages say what to do.
-    let refused = database::connect(&url.replace("postgres:", "postgres:x")).await.expect_err("password").to_string();
+    let refused = database::connect(&url.replace("postgres://postgres:", "postgres://postgres:x")).await.expect_err("password").to_string();
     assert!(refused.contains("refuses user postgres") && refused.contains("JIFEN_DATABASE_URL"), "{refused}");
     let nothing = database::connect(&url.replace("/jifen", "/nothing")).await.expect_err("database").to_string();
     assert!(nothing.contains("no database `nothing`"), "{nothing}");

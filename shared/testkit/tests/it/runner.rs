@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use jifen_infra::{Home, NatsServer, nats_server::NatsOptions, quiet};
+use jifen_infra::{NatsServer, nats_server::NatsOptions, quiet};
 use jifen_testkit::{eventually, test_keys};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -59,8 +59,7 @@ async fn killed_or_interrupted_it_leaves_nothing_running() {
 /// The servers of a killed run may still be stopping when the next one starts; here one does not even know that it should.
 #[test]
 fn a_start_waits_for_the_servers_of_a_killed_run() {
-    let dir = tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir().expect("dir");
-    let home = Home::locate(&dir.path().join(".jifen")).expect("home");
+    let (_dir, home) = crate::installation::home();
     let port = || std::net::TcpListener::bind(("127.0.0.1", 0)).expect("port").local_addr().expect("address").port();
     let found = crate::installation::nats_program();
     let options = NatsOptions { port: port(), monitor_port: port(), ..NatsOptions::new(found) };
