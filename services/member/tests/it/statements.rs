@@ -1,9 +1,6 @@
 //! What a batch costs: statements, counted where the driver reports them.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex},
-};
+use std::{cell::RefCell, fmt};
 
 use jifen_contracts::endpoint::RegisterRequest;
 use tracing::{
@@ -14,9 +11,14 @@ use tracing::{
 
 use super::support::{Bench, application, vehicle};
 
-/// Keeps the first words of each statement.
-#[derive(Clone, Default)]
-struct Statements(Arc<Mutex<Vec<String>>>);
+thread_local! {
+    /// The first words of each statement that this thread sent.
+    static SENT: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// For the whole process, since a callsite that another test's thread meets first asks only subscribers that it can see;
+/// what it hears is kept by thread.
+struct Statements;
 
 struct Summary(String);
 
@@ -45,28 +47,25 @@ impl Subscriber for Statements {
     fn event(&self, event: &Event<'_>) {
         let mut summary = Summary(String::new());
         event.record(&mut summary);
-        self.0.lock().expect("statements").push(summary.0);
+        SENT.with_borrow_mut(|sent| sent.push(summary.0));
     }
     fn enter(&self, _: &span::Id) {}
     fn exit(&self, _: &span::Id) {}
 }
 
-impl Statements {
-    /// Statements of registrations since the last call, and how many batches they were. The relay's marks and sweeps go on
-    /// beside them and belong to no batch.
-    fn take(&self) -> (Vec<String>, usize) {
-        let all = std::mem::take(&mut *self.0.lock().expect("statements"));
-        let own: Vec<String> = all.into_iter().filter(|sql| !sql.contains("outbox_commit") && !sql.contains("advisory")).collect();
-        let batches = own.iter().filter(|sql| sql.starts_with("insert into operation")).count();
-        (own, batches)
-    }
+/// Statements of registrations since the last call, and how many batches they were. The relay's marks and sweeps go on
+/// beside them and belong to no batch.
+fn take() -> (Vec<String>, usize) {
+    let all = SENT.take();
+    let own: Vec<String> = all.into_iter().filter(|sql| !sql.contains("outbox_commit") && !sql.contains("advisory")).collect();
+    let batches = own.iter().filter(|sql| sql.starts_with("insert into operation")).count();
+    (own, batches)
 }
 
-/// On one thread, so that the subscriber of this test sees this test's statements and nobody else's.
+/// On one thread: its statements are this test's and nobody else's.
 #[tokio::test]
 async fn a_batch_costs_the_same_whatever_its_size() {
-    let statements = Statements::default();
-    let _guard = tracing::subscriber::set_default(statements.clone());
+    tracing::subscriber::set_global_default(Statements).expect("the only subscriber");
     let bench = Bench::start().await;
     let running = bench.copy().await;
     let request = |i: u64| RegisterRequest {
@@ -77,15 +76,15 @@ async fn a_batch_costs_the_same_whatever_its_size() {
     for i in 0..20 {
         bench.must_register(&request(i)).await;
     }
-    statements.take();
+    take();
     bench.must_register(&request(1000)).await;
-    let (one, batches) = statements.take();
+    let (one, batches) = take();
     assert_eq!(batches, 1);
     assert!(one.len() <= 12, "{one:?}");
 
     let many: Vec<RegisterRequest> = (2000..2150).map(request).collect();
     assert!(bench.register_all(&many).await.iter().all(Result::is_ok));
-    let (all, batches) = statements.take();
+    let (all, batches) = take();
     assert!(batches < 30, "{batches} batches for 150 requests");
     assert_eq!(all.len(), one.len() * batches, "one request: {one:?}; many, in {batches} batches: {all:?}");
     assert!(running.stop().await);
