@@ -1,6 +1,6 @@
 //! What a transaction will publish: collected in memory, written with the state, published after COMMIT.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use jifen_contracts::{Envelope, EventType, envelope, subject};
 use jifen_kernel::Ids;
 use serde::Serialize;
@@ -67,6 +67,8 @@ pub struct Outbox {
 
 impl Outbox {
     pub(crate) fn new(service: &'static str, now: DateTime<Utc>, ids: Ids, sample: bool) -> Self {
+        // Postgres keeps microseconds: what is published must be what is stored, to the last digit.
+        let now = now.trunc_subsecs(6);
         let commit_id = ids.next(now);
         Self { service, now, ids, commit_id, sample, rows: Vec::new() }
     }
