@@ -17,7 +17,8 @@ async fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let services = services(&root)?;
     let servers = Servers::shared();
-    let url = format!("{}/jifen_sqlx_prepare", servers.database_url.rsplit_once('/').map_or(servers.database_url.as_str(), |(server, _)| server));
+    let url =
+        format!("{}/jifen_sqlx_prepare", servers.database_url.rsplit_once('/').map_or(servers.database_url.as_str(), |(server, _)| server));
     database::ensure_database(&url).await?;
     let names: Vec<&'static str> = services.iter().map(|(name, _)| *name).collect();
     let keys = test_keys();
