@@ -1,1 +1,35 @@
-//! jifen-campaign
+//! jifen-campaign: what the group's offers add to what members earn.
+//!
+//! ```text
+//! points.earned -> claim: assessment -> load: budgets of the offers in reach -> decide: best offer a category
+//!               -> save: participation, budget -> campaign.accrual_assessed (always), campaign.budget_exhausted
+//! ```
+//!
+//! Every accrual gets exactly one answer, also "none": `points` closes an invoice with it and waits for no timer. Which
+//! offers there are is the program's business: the version that the accrual names holds them, so the answer doesn't
+//! depend on when it is given, except for what is left of a budget.
+//!
+//! Locks are taken in this order: rows of `assessment` by (store, document), rows of `budget` by code.
+//!
+//! Reading order: [`inbound`] (what is read), [`handlers`] (how a batch is assessed), [`domain`] (the rules), [`store`]
+//! (the tables), [`outbound`] (what is said), [`endpoints`] (what can be asked).
+
+use std::sync::LazyLock;
+
+use jifen_runtime::{Service, with_runtime_tables};
+use sqlx::migrate::Migrator;
+
+pub mod domain;
+pub mod endpoints;
+pub mod handlers;
+pub mod inbound;
+pub mod outbound;
+pub mod store;
+
+/// The service with all its entrances.
+pub fn service() -> Service {
+    inbound::routes(Service::new("campaign"))
+}
+
+/// The service's tables, behind the runtime's.
+pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| with_runtime_tables(&sqlx::migrate!()));

@@ -1,0 +1,7 @@
+//! campaign on real servers: everything that can happen to a message happens here.
+
+mod assessment;
+mod budget;
+mod bus;
+mod statements;
+mod support;

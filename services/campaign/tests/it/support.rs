@@ -1,0 +1,110 @@
+//! A running campaign service, and what it is told.
+
+use chrono::{DateTime, Utc};
+use jifen_contracts::{
+    event::{AccrualAssessed, CategoryBase, Earned},
+    program::AppliedProgram,
+};
+use jifen_kernel::{MemberId, Money, Points, StoreCode, Token};
+use jifen_runtime::Running;
+use jifen_testkit::{Schema, TestEnv, service_config};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+pub const DURABLE: &str = "campaign_earned";
+
+pub async fn surroundings() -> TestEnv {
+    TestEnv::start(&[Schema { service: "campaign", migrator: &jifen_campaign::MIGRATIONS }]).await
+}
+
+/// A copy that takes so many messages at once and knows these programs from its start, as one that was told them before.
+pub async fn copy(env: &TestEnv, batch: usize, programs: &[AppliedProgram]) -> Running {
+    for applied in programs {
+        sqlx::query("insert into program_version (version, applied) values ($1, $2) on conflict do nothing")
+            .bind(i32::try_from(applied.version).expect("version"))
+            .bind(sqlx::types::Json(applied))
+            .execute(&env.pool("campaign"))
+            .await
+            .expect("program");
+    }
+    let mut config = service_config(env, "campaign");
+    config.limits.batch_messages = batch;
+    jifen_campaign::service().start(config).await.expect("campaign starts")
+}
+
+/// A version with these campaigns, each `{"code", "factor", …}` of the October week.
+pub fn program(version: u32, campaigns: &[Value]) -> AppliedProgram {
+    let campaigns: Vec<Value> = campaigns
+        .iter()
+        .map(|more| {
+            let mut campaign = json!({ "name": { "zh": "活动", "en": "offer" }, "from": "2026-10-01", "to": "2026-10-07" });
+            campaign.as_object_mut().expect("object").extend(more.as_object().expect("object").clone());
+            campaign
+        })
+        .collect();
+    let program = json!({
+        "name": "test", "time_zone": "Asia/Shanghai", "stores": [],
+        "earn": { "rates": {}, "first_spending": 100 },
+        "expiry": { "months": 24, "mode": "end_of_month", "min_days_after_posting": 30 },
+        "tiers": [], "campaigns": campaigns, "messages": { "sign": "test", "templates": [] },
+    });
+    AppliedProgram {
+        version,
+        hash: String::new(),
+        effective_from: "2000-01-01".parse().expect("date"),
+        applied_at: DateTime::UNIX_EPOCH,
+        program: serde_json::from_value(program).expect("program"),
+    }
+}
+
+/// What a member earned on 1 October under version 1.
+pub fn earned(document: &str, member: u128, bases: &[(&str, i64)]) -> Earned {
+    let at: DateTime<Utc> = "2026-10-01T02:21:33Z".parse().expect("instant");
+    let categories = bases.iter().map(|(category, base)| CategoryBase {
+        category: Token::try_new(*category).expect("category"),
+        paid: Money::from_fen(base * 100),
+        base: Points(*base),
+    });
+    Earned {
+        store: StoreCode::try_new("SH01").expect("store"),
+        document: document.to_owned(),
+        member_id: MemberId(Uuid::from_u128(member)),
+        member_no: format!("M{member}"),
+        issued_at: at,
+        business_date: "2026-10-01".parse().expect("date"),
+        received_at: at,
+        program_version: 1,
+        categories: categories.collect(),
+        first_spending: Points::ZERO,
+        vehicle: None,
+        visit: true,
+        paid_visit: true,
+    }
+}
+
+/// Many invoices of a few members, 100 base points each.
+pub fn many(count: usize) -> Vec<Earned> {
+    (0..count).map(|number| earned(&format!("R{number:04}"), number as u128 % 30, &[("maintenance", 100)])).collect()
+}
+
+/// Everything `times` over, in an order that has nothing to do with the first one.
+pub fn shuffled<T>(events: &[T], times: usize) -> Vec<&T> {
+    let count = events.len() * times;
+    // A prime that doesn't divide the count visits every place once.
+    assert!(!count.is_multiple_of(7_919));
+    (0..count).map(|place| &events[place * 7_919 % count % events.len()]).collect()
+}
+
+/// An answer as `(document, campaign@version category points, …)`.
+pub fn read(answer: &AccrualAssessed) -> (String, Vec<String>) {
+    let bonuses = answer.bonuses.iter().map(|bonus| {
+        let jifen_contracts::event::BonusRule::Multiplier { category, factor_basis_points } = &bonus.rule;
+        format!("{}@{} {category} x{factor_basis_points} {}", bonus.campaign, bonus.version, bonus.points)
+    });
+    (answer.document.clone(), bonuses.collect())
+}
+
+/// A number from the service's own tables.
+pub async fn number(env: &TestEnv, sql: &'static str) -> i64 {
+    sqlx::query_scalar(sql).fetch_one(&env.pool("campaign")).await.expect("number")
+}
