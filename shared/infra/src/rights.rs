@@ -40,8 +40,8 @@ pub const SERVICES: &[Service] = &[
     Service { name: "ingest", reads: &[STREAM_POS, STREAM_EVENTS], publishes: &["receipt.v1.>"], durables: &["ingest"] },
     Service { name: "member", reads: &[STREAM_POS, STREAM_EVENTS], publishes: &["receipt.v1.>"], durables: &["member"] },
     Service { name: "points", reads: &[STREAM_EVENTS], publishes: &[], durables: &["points"] },
-    Service { name: "campaign", reads: &[STREAM_EVENTS], publishes: &[], durables: &["campaign"] },
-    Service { name: "tier", reads: &[STREAM_EVENTS], publishes: &[], durables: &["tier"] },
+    Service { name: "campaign", reads: &[STREAM_EVENTS], publishes: &[], durables: &["campaign_earned"] },
+    Service { name: "tier", reads: &[STREAM_EVENTS], publishes: &[], durables: &["tier_accrual_settled"] },
     Service {
         name: "notification",
         reads: &[STREAM_EVENTS, STREAM_GATEWAY_RECEIPTS],
