@@ -1,0 +1,88 @@
+//! A folder of TOML files becomes a [`Program`], or a list of everything that is wrong in it: file, line, key, and what to do.
+//!
+//! One file, one module, one function `read`: it takes what it understands and leaves a finding for the rest, so that one wrong
+//! key hides no other. Files that refer to others (campaigns name stores and categories) come after them; where the other
+//! file couldn't be read, the reference isn't judged.
+
+mod campaigns;
+mod earn;
+mod expiry;
+mod file;
+mod findings;
+mod messages;
+mod program;
+mod section;
+mod stores;
+mod tiers;
+mod values;
+
+use std::collections::BTreeMap;
+
+use jifen_contracts::{endpoint::ProgramFinding, program::Program};
+
+use file::File;
+use findings::Findings;
+
+/// A program's files: name (`earn.toml`) to content.
+pub type Files = BTreeMap<String, String>;
+
+/// The files of a program; of these only `campaigns.toml` may be missing.
+pub const FILES: [&str; 7] = [PROGRAM, STORES, EARN, EXPIRY, TIERS, CAMPAIGNS, MESSAGES];
+
+const PROGRAM: &str = "program.toml";
+const STORES: &str = "stores.toml";
+const EARN: &str = "earn.toml";
+const EXPIRY: &str = "expiry.toml";
+const TIERS: &str = "tiers.toml";
+const CAMPAIGNS: &str = "campaigns.toml";
+const MESSAGES: &str = "messages.toml";
+
+/// Reads a program: the rules with warnings, or all findings if at least one is an error.
+pub fn check(files: &Files) -> Result<(Program, Vec<ProgramFinding>), Vec<ProgramFinding>> {
+    let mut found = Findings::default();
+    for name in files.keys().filter(|name| !FILES.contains(&name.as_str())) {
+        found.open(name);
+        found.error(0, "", format!("unknown file: a program consists of {}", FILES.join(", ")));
+    }
+    let head = open(files, PROGRAM, &mut found).and_then(|file| program::read(file, &mut found));
+    let stores = open(files, STORES, &mut found).and_then(|file| stores::read(file, &mut found));
+    let earn = open(files, EARN, &mut found).and_then(|file| earn::read(file, &mut found));
+    let expiry = open(files, EXPIRY, &mut found).and_then(|file| expiry::read(file, &mut found));
+    let tiers = open(files, TIERS, &mut found).and_then(|file| tiers::read(file, &mut found));
+    let campaigns = if files.contains_key(CAMPAIGNS) {
+        open(files, CAMPAIGNS, &mut found).and_then(|file| campaigns::read(file, stores.as_deref(), earn.as_ref(), &mut found))
+    } else {
+        Some(Vec::new())
+    };
+    let messages = open(files, MESSAGES, &mut found).and_then(|file| messages::read(file, &mut found));
+    let program = (|| {
+        let (name, time_zone) = head?;
+        Some(Program {
+            name,
+            time_zone,
+            stores: stores?,
+            earn: earn?,
+            expiry: expiry?,
+            tiers: tiers?,
+            campaigns: campaigns?,
+            messages: messages?,
+        })
+    })();
+    match program {
+        Some(program) if !found.any_error() => Ok((program, found.sorted())),
+        _ => Err(found.sorted()),
+    }
+}
+
+/// A file, if it is there and is TOML.
+fn open(files: &Files, name: &'static str, found: &mut Findings) -> Option<File> {
+    found.open(name);
+    let Some(content) = files.get(name) else {
+        found.error(0, "", "the file is missing");
+        return None;
+    };
+    File::parse(content, found)
+}
+
+#[cfg(test)]
+mod tests;

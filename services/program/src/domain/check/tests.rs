@@ -1,0 +1,249 @@
+//! Each row spoils the default program in one place and names what must be found.
+
+use jifen_contracts::{
+    endpoint::ProgramFinding,
+    program::{ExpiryMode, Weekday},
+};
+use jifen_kernel::Token;
+use proptest::prelude::*;
+
+use super::*;
+use crate::preset;
+
+fn points() -> Files {
+    preset("points").expect("preset")
+}
+
+/// The default program with one text of a file replaced.
+fn spoiled(file: &str, from: &str, to: &str) -> Files {
+    let mut files = points();
+    let content = files.get_mut(file).expect(file);
+    assert!(content.contains(from), "{file} has no {from:?}");
+    *content = content.replacen(from, to, 1);
+    files
+}
+
+fn with(file: &str, content: &str) -> Files {
+    let mut files = points();
+    files.insert(file.to_owned(), content.to_owned());
+    files
+}
+
+fn shown(findings: &[ProgramFinding]) -> Vec<String> {
+    let one = |f: &ProgramFinding| format!("{}{}:{} {}: {}", if f.warning { "warning " } else { "" }, f.file, f.line, f.key, f.message);
+    findings.iter().map(one).collect()
+}
+
+/// Asserts that exactly one finding stands there, beginning with `expected` up to its colon and containing the rest.
+fn expect_one(files: &Files, expected: &str, containing: &str) {
+    let findings = match check(files) {
+        Ok((_, warnings)) => warnings,
+        Err(findings) => findings,
+    };
+    let lines = shown(&findings);
+    assert!(lines.len() == 1 && lines[0].starts_with(expected) && lines[0].contains(containing), "{expected} … {containing}: {lines:#?}");
+}
+
+const CAMPAIGNS: &str = r#"
+[[campaign]]
+code = "double_week"
+name = { zh = "国庆双倍积分", en = "Double points" }
+factor = "2"
+from = "2026-10-01"
+to = 2026-10-07
+"#;
+
+#[test]
+fn a_campaign_is_read_with_its_dates_in_either_form() {
+    let content = format!("{CAMPAIGNS}weekdays = [\"sat\", \"sun\"]\nstores = [\"SH01\"]\ncategories = [\"repair\"]\nbudget = 10_000\n");
+    let (program, warnings) = check(&with("campaigns.toml", &content)).expect("program");
+    assert_eq!(warnings, []);
+    let campaign = &program.campaigns[0];
+    assert_eq!((campaign.code.as_str(), campaign.factor.basis_points()), ("double_week", 20_000));
+    assert_eq!((campaign.from.to_string().as_str(), campaign.to.to_string().as_str()), ("2026-10-01", "2026-10-07"));
+    assert_eq!(campaign.weekdays, [Weekday::Sat, Weekday::Sun]);
+    assert_eq!((campaign.stores[0].as_str(), campaign.categories[0].as_str()), ("SH01", "repair"));
+    assert_eq!(campaign.budget.map(|budget| budget.0), Some(10_000));
+    let (program, _) = check(&with("campaigns.toml", "")).expect("an empty file is no campaign");
+    assert_eq!(program.campaigns, []);
+}
+
+#[test]
+fn other_ways_of_writing_the_same_are_read_too() {
+    let dotted = "name = 'x'\r\ntime_zone = 'Asia/Shanghai'\r\n";
+    assert!(check(&with("program.toml", dotted)).is_ok());
+    let stores = "[[store]]\ncode = 'A'\nname.zh = '一店'\nname.en = 'One'\nbrand = 'audi'\n";
+    let (program, _) = check(&with("stores.toml", stores)).expect("dotted keys");
+    assert_eq!((program.stores[0].name.zh.as_str(), program.stores[0].brand.as_ref().map(Token::as_str)), ("一店", Some("audi")));
+    let inline = "store = [{ code = 'A', name = { zh = '一店', en = 'One' } }]\n";
+    assert_eq!(check(&with("stores.toml", inline)).expect("inline").0.stores.len(), 1);
+    let rates = "first_spending = 0\nrates.repair = 1\nrates.parts = '1.2'\n";
+    assert_eq!(check(&with("earn.toml", rates)).expect("dotted").0.earn.rates.len(), 2);
+    let exact = spoiled("expiry.toml", "\"end_of_month\"", "\"exact_day\"");
+    assert_eq!(check(&exact).expect("program").0.expiry.mode, ExpiryMode::ExactDay);
+}
+
+#[test]
+fn every_wrong_value_is_found_in_its_line() {
+    for (file, from, to, expected, containing) in [
+        ("program.toml", "Asia/Shanghai", "Shanghai", "program.toml:4 time_zone", "IANA"),
+        ("program.toml", "name = \"售后积分\"", "name = \"\"", "program.toml:3 name", "0 characters"),
+        ("program.toml", "name = ", "names = ", "program.toml:3 name:", "is missing"),
+        ("stores.toml", "\"SH01\"", "\"sh01\"", "stores.toml:5 store.code", "A-Z"),
+        ("stores.toml", "\"SH02\"", "\"SH01\"", "stores.toml:9 store.code", "twice: the first is in line 5"),
+        ("stores.toml", ", en = \"Jiading\"", "", "stores.toml:14 store.name", "en is missing"),
+        ("stores.toml", "code = \"SH03\"\n", "code = \"SH03\"\ncity = \"x\"\n", "stores.toml:14 store.city", "store has code, name, brand"),
+        ("earn.toml", "\"1.5\"             # 保养", "1.5", "earn.toml:8 rates.maintenance", "quotes, \"1.5\""),
+        ("earn.toml", "\"1.2\"", "\"-1.2\"", "earn.toml:10 rates.parts", "from 0 to 1000"),
+        ("earn.toml", "repair =", "Repair =", "earn.toml:9 rates.Repair", "a-z"),
+        ("earn.toml", "first_spending = 100", "first_spending = -1", "earn.toml:5 first_spending", "from 0"),
+        ("earn.toml", "[rates]", "[rate]", "earn.toml:0 rates", "[rates]"),
+        ("expiry.toml", "24 ", "11 ", "expiry.toml:3 months", "12 to 36"),
+        ("expiry.toml", "24 ", "37 ", "expiry.toml:3 months", "12 to 36"),
+        ("expiry.toml", "\"end_of_month\"", "\"monthly\"", "expiry.toml:4 mode", "\"end_of_month\", \"exact_day\""),
+        ("expiry.toml", "= 30", "= 366", "expiry.toml:5 min_days_after_posting", "0 to 365"),
+        ("tiers.toml", "from = 0\n", "from = 1\n", "tiers.toml:7 tier.from", "begin at 0"),
+        ("tiers.toml", "20_000", "5_000", "tiers.toml:17 tier.from", "above 5000"),
+        ("tiers.toml", "\"gold\"", "\"silver\"", "tiers.toml:15 tier.code", "twice: the first is in line 10"),
+        ("tiers.toml", "from = 0\n", "from = -1\n", "tiers.toml:7 tier.from", "from 0"),
+        ("messages.toml", "\"会员中心\"", "\"会\"", "messages.toml:5 sign", "2 to 8"),
+        ("messages.toml", "\"会员中心\"", "\"【会员】\"", "messages.toml:5 sign", "without brackets"),
+        ("messages.toml", "{{ points }}积分，", "{{ member_no }}", "messages.toml:18 message.text", "{{ member_no }} is unknown"),
+        ("messages.toml", "\"tier_upgraded\"", "\"welcome\"", "messages.toml:", "twice"),
+        ("messages.toml", "\"service\"", "\"promotion\"", "messages.toml:9 message.class", "\"service\""),
+        ("messages.toml", "valid_hours = 24", "valid_hours = 73", "messages.toml:19 message.valid_hours", "1 to 72"),
+        ("messages.toml", "\"POINTS_EARNED\"", "\"积分\"", "messages.toml:17 message.template", "letters"),
+    ] {
+        let files = spoiled(file, from, to);
+        let findings = check(&files).expect_err(to);
+        let lines = shown(&findings);
+        assert!(lines.iter().any(|line| line.starts_with(expected) && line.contains(containing)), "{expected} … {containing}: {lines:#?}");
+        assert!(findings.iter().all(|finding| finding.file == file), "{lines:#?}");
+    }
+}
+
+#[test]
+fn every_wrong_campaign_is_found_in_its_line() {
+    for (line, expected, containing) in [
+        ("factor = \"1\"", "campaigns.toml:5 campaign.factor", "no multiplier"),
+        ("factor = \"100.5\"", "campaigns.toml:5 campaign.factor", "no multiplier"),
+        ("to = 2026-09-30", "campaigns.toml:7 campaign.to", "before the first, 2026-10-01"),
+        ("to = 2026-10-07T00:00:00Z", "campaigns.toml:7 campaign.to", "must be a day"),
+        ("from = \"2026-2-30\"", "campaigns.toml:6 campaign.from", "must be a day"),
+        ("from = \"1999-12-31\"", "campaigns.toml:6 campaign.from", "must be a day"),
+        ("code = \"Double\"", "campaigns.toml:3 campaign.code", "a-z"),
+        ("stores = [\"SH09\"]", "campaigns.toml:8 campaign.stores", "SH09 is not in stores.toml"),
+        ("categories = [\"tea\"]", "campaigns.toml:8 campaign.categories", "tea is not in earn.toml"),
+        ("stores = []", "campaigns.toml:8 campaign.stores", "leave the key out"),
+        ("weekdays = [\"sat\", \"sat\"]", "campaigns.toml:8 campaign.weekdays", "twice"),
+        ("weekdays = [\"saturday\"]", "campaigns.toml:8 campaign.weekdays", "\"mon\""),
+        ("budget = 0", "campaigns.toml:8 campaign.budget", "from 1"),
+        ("budget = 5.5", "campaigns.toml:8 campaign.budget", "whole number"),
+        ("categories = [\"vehicle\"]", "warning campaigns.toml:8 campaign.categories", "earns nothing"),
+        ("priority = 1", "campaigns.toml:8 campaign.priority", "unknown key"),
+    ] {
+        let key = line.split(' ').next().expect("key");
+        let kept: String = CAMPAIGNS
+            .lines()
+            .map(|old| if old.starts_with(&format!("{key} ")) { line } else { old })
+            .fold(String::new(), |all, line| all + line + "\n");
+        let content = if kept.contains(line) { kept } else { format!("{CAMPAIGNS}{line}\n") };
+        expect_one(&with("campaigns.toml", &content), expected, containing);
+    }
+    let never = CAMPAIGNS.replace("2026-10-07", "2026-10-02") + "weekdays = [\"sun\"]\n";
+    expect_one(&with("campaigns.toml", &never), "warning campaigns.toml:8 campaign.weekdays", "never applies");
+    expect_one(&with("campaigns.toml", &format!("{CAMPAIGNS}{CAMPAIGNS}")), "campaigns.toml:10 campaign.code", "first is in line 3");
+}
+
+#[test]
+fn files_are_there_once_known_and_toml() {
+    let mut files = points();
+    files.remove("earn.toml");
+    expect_one(&files, "earn.toml:0 :", "missing");
+    expect_one(&with("rewards.toml", ""), "rewards.toml:0 :", "unknown file");
+    expect_one(&with("expiry.toml", "months = 24\nmode = \n"), "expiry.toml:2 :", "not valid TOML");
+    expect_one(&with("expiry.toml", "months = 24\nmonths = 24\n"), "expiry.toml:2 :", "not valid TOML");
+    expect_one(&with("stores.toml", "[store]\ncode = 'A'\n"), "stores.toml:1 store:", "[[store]]");
+    expect_one(&with("stores.toml", "store = []\n"), "stores.toml:1 store:", "[[store]]");
+    expect_one(&with("stores.toml", ""), "stores.toml:0 store:", "at least one");
+    expect_one(&with("earn.toml", "first_spending = 1\nrates = 3\n"), "earn.toml:2 rates:", "a table [rates]");
+    expect_one(&with("earn.toml", "first_spending = 1\n[rates]\n"), "earn.toml:2 rates:", "is empty");
+    expect_one(&with("program.toml", "name = 'a'\ntime_zone = 'UTC'\nsince = 2026-01-01\n"), "program.toml:", "a date can't stand here");
+    let unknown = check(&with("program.toml", "name = 'a'\ntime_zone = 'UTC'\n[other]\n[[more]]\n")).expect_err("unknown tables");
+    assert_eq!(
+        shown(&unknown),
+        [
+            "program.toml:3 other: unknown key: this file has name, time_zone",
+            "program.toml:4 more: unknown key: this file has name, time_zone"
+        ]
+    );
+}
+
+#[test]
+fn what_is_odd_but_possible_is_a_warning() {
+    for (file, from, to, expected, containing) in [
+        ("earn.toml", "insurance_premium = \"0\"", "insurance_premium = \"1\"", "warning earn.toml:18 rates.insurance_premium", "law"),
+        ("earn.toml", "stored_value_top_up = \"0\"", "stored_value_top_up = 1", "warning earn.toml:16 rates.stored", "again"),
+        ("earn.toml", "maintenance = \"1.5\"", "maintenance = \"15\"", "warning earn.toml:8 rates.maintenance", "points a yuan"),
+        ("stores.toml", "浦东旗舰店", "上海浦东新区世纪大道一号汽车销售服务旗舰店", "warning stores.toml:6 store.name", "first 20"),
+    ] {
+        let files = spoiled(file, from, to);
+        assert!(check(&files).is_ok(), "a warning stops nothing: {to}");
+        expect_one(&files, expected, containing);
+    }
+}
+
+#[test]
+fn all_findings_come_at_once_in_the_order_of_the_files() {
+    let mut files = points();
+    files.insert("expiry.toml".to_owned(), "months = 1\nmode = 'x'\nyears = 2\n".to_owned());
+    files.insert("earn.toml".to_owned(), "[rates]\nrepair = 1.5\nparts = 'x'\n".to_owned());
+    files.insert("campaigns.toml".to_owned(), CAMPAIGNS.replace("\"2\"", "\"0\"") + "categories = [\"tea\"]\n");
+    files.remove("program.toml");
+    let lines = shown(&check(&files).expect_err("errors"));
+    let places: Vec<&str> = lines.iter().map(|line| line.split(": ").next().expect("place")).collect();
+    assert_eq!(
+        places,
+        [
+            "program.toml:0 ",
+            "earn.toml:0 first_spending",
+            "earn.toml:2 rates.repair",
+            "earn.toml:3 rates.parts",
+            "expiry.toml:1 months",
+            "expiry.toml:1 min_days_after_posting",
+            "expiry.toml:2 mode",
+            "expiry.toml:3 years",
+            // Its categories are not judged: earn.toml couldn't be read, which says enough.
+            "campaigns.toml:5 campaign.factor",
+        ],
+        "{lines:#?}"
+    );
+}
+
+#[test]
+fn findings_are_bounded() {
+    let many: String = (0..2_000).fold(String::new(), |all, i| all + &format!("k{i} = 1\n"));
+    let findings = check(&with("expiry.toml", &many)).expect_err("errors");
+    assert_eq!(findings.len(), findings::FINDINGS_KEPT + 1);
+    assert!(findings.last().is_some_and(|last| last.message.contains("more findings")));
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_file_holds_check_answers(file in prop::sample::select(FILES.to_vec()), content in "(?s).{0,200}") {
+        let _ = check(&with(file, &content));
+    }
+
+    #[test]
+    fn one_spoiled_character_never_panics(at in 0_usize..600, replaced in prop::sample::select(vec!['"', '[', '{', '=', '\n', '9', '\u{0}', '店'])) {
+        for file in FILES {
+            let mut files = points();
+            let Some(content) = files.get_mut(file) else { continue };
+            let mut chars: Vec<char> = content.chars().collect();
+            let place = at % chars.len();
+            chars[place] = replaced;
+            *content = chars.into_iter().collect();
+            let _ = check(&files);
+        }
+    }
+}

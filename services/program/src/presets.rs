@@ -1,0 +1,91 @@
+//! The programs that ship with jifen: the folders below `deploy/programs`, compiled in so that the executable is one file.
+
+use crate::Files;
+
+/// Their names; `points` is what a first start stores as version 1.
+pub const PRESETS: [&str; 3] = ["points", "flat", "demo"];
+
+/// The preset of a first start.
+pub const DEFAULT_PRESET: &str = "points";
+
+macro_rules! folder {
+    ($name:literal: $($file:literal),* $(,)?) => {
+        [$(($file, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/programs/", $name, "/", $file)))),*]
+    };
+}
+
+/// The files of a preset, by name; `None` for a name that is not in [`PRESETS`]. None has campaigns: a caller may add a
+/// `campaigns.toml` of its own, as the demo does, whose double-points week depends on the day it is played.
+pub fn preset(name: &str) -> Option<Files> {
+    let files = match name {
+        "points" => folder!("points": "program.toml", "stores.toml", "earn.toml", "expiry.toml", "tiers.toml", "messages.toml"),
+        "flat" => folder!("flat": "program.toml", "stores.toml", "earn.toml", "expiry.toml", "tiers.toml", "messages.toml"),
+        "demo" => folder!("demo": "program.toml", "stores.toml", "earn.toml", "expiry.toml", "tiers.toml", "messages.toml"),
+        _ => return None,
+    };
+    Some(files.into_iter().map(|(file, content)| (file.to_owned(), content.to_owned())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use jifen_kernel::{Money, Points};
+
+    use super::*;
+    use crate::check;
+
+    #[test]
+    fn every_preset_is_without_findings() {
+        for name in PRESETS {
+            let (_, warnings) = check(&preset(name).expect(name)).expect(name);
+            assert_eq!(warnings, [], "{name}");
+        }
+        assert_eq!(preset("nowhere"), None);
+    }
+
+    #[test]
+    fn points_is_the_program_of_the_handbook() {
+        let (program, _) = check(&preset("points").expect("preset")).expect("program");
+        let earned = |category: &str, amount: &str| {
+            let rate = program.earn.rates.iter().find(|(token, _)| token.as_str() == category).expect(category).1;
+            rate.points_for(Money::try_new(amount).expect("money")).0
+        };
+        for (category, of_1000) in [
+            ("maintenance", 1500),
+            ("repair", 1000),
+            ("parts", 1200),
+            ("accessory", 1000),
+            ("extended_warranty", 1000),
+            ("package", 1500),
+            ("other", 1000),
+            ("vehicle", 0),
+            ("stored_value_top_up", 0),
+            ("pass_through", 0),
+            ("insurance_premium", 0),
+        ] {
+            assert_eq!(earned(category, "1000.00"), of_1000, "{category}");
+        }
+        assert_eq!(program.earn.rates.len(), 11);
+        assert_eq!((program.earn.first_spending, program.expiry.months, program.expiry.min_days_after_posting), (Points(100), 24, 30));
+        let ladder: Vec<(&str, i64)> = program.tiers.iter().map(|tier| (tier.code.as_str(), tier.from.0)).collect();
+        assert_eq!(ladder, [("regular", 0), ("silver", 5_000), ("gold", 20_000), ("diamond", 50_000)]);
+        assert_eq!(program.stores.iter().map(|store| store.code.as_str()).collect::<Vec<_>>(), ["SH01", "SH02", "SH03"]);
+        assert_eq!((program.campaigns.len(), program.time_zone.as_str()), (0, "Asia/Shanghai"));
+    }
+
+    #[test]
+    fn flat_earns_one_point_a_yuan_wherever_points_earns() {
+        let (points, _) = check(&preset("points").expect("preset")).expect("program");
+        let (flat, _) = check(&preset("flat").expect("preset")).expect("program");
+        for (category, rate) in &points.earn.rates {
+            assert_eq!(flat.earn.rates[category].to_string(), if rate.is_zero() { "0" } else { "1" }, "{category}");
+        }
+        assert_eq!((flat.tiers, flat.messages, flat.expiry), (points.tiers, points.messages, points.expiry));
+    }
+
+    #[test]
+    fn the_demo_differs_from_the_default_by_its_name_alone() {
+        let (points, demo) = (preset("points").expect("preset"), preset("demo").expect("preset"));
+        let different: Vec<&String> = points.keys().filter(|file| points[*file] != demo[*file]).collect();
+        assert_eq!(different, ["program.toml"]);
+    }
+}
