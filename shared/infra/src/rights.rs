@@ -10,6 +10,7 @@
 //! - A service's durable consumers bear names of the table; whoever else may make consumers on a stream may not touch those:
 //!   an acknowledgement in another's name would lose a message.
 
+use jifen_contracts::EventType;
 use jifen_contracts::subject::{STREAM_EVENTS, STREAM_GATEWAY_RECEIPTS, STREAM_NOTIFY, STREAM_POS, STREAM_RECEIPTS, STREAMS};
 use jifen_kernel::StoreCode;
 
@@ -31,22 +32,32 @@ pub struct Service {
     pub reads: &'static [&'static str],
     /// What it publishes beside its events.
     pub publishes: &'static [&'static str],
-    /// Its durable consumers, on whatever stream.
+    /// Its durable consumers, on whatever stream: each one that its `inbound.rs` names (a test compares).
     pub durables: &'static [&'static str],
 }
 
 /// The services that exist. A new one gets its line here.
 pub const SERVICES: &[Service] = &[
-    Service { name: "ingest", reads: &[STREAM_POS, STREAM_EVENTS], publishes: &["receipt.v1.>"], durables: &["ingest"] },
+    Service {
+        name: "ingest",
+        reads: &[STREAM_POS, STREAM_EVENTS],
+        publishes: &["receipt.v1.>"],
+        durables: &["ingest_documents", "ingest_member_registered"],
+    },
     Service { name: "member", reads: &[STREAM_POS, STREAM_EVENTS], publishes: &["receipt.v1.>"], durables: &["member"] },
-    Service { name: "points", reads: &[STREAM_EVENTS], publishes: &[], durables: &["points"] },
+    Service { name: "points", reads: &[STREAM_EVENTS], publishes: &[], durables: &["points_invoice_accepted", "points_accrual_assessed"] },
     Service { name: "campaign", reads: &[STREAM_EVENTS], publishes: &[], durables: &["campaign_earned"] },
     Service { name: "tier", reads: &[STREAM_EVENTS], publishes: &[], durables: &["tier_accrual_settled"] },
     Service {
         name: "notification",
         reads: &[STREAM_EVENTS, STREAM_GATEWAY_RECEIPTS],
         publishes: &["notify.v1.>"],
-        durables: &["notification"],
+        durables: &[
+            "notification_registered",
+            "notification_settled",
+            "notification_upgraded",
+            "notification_gateway_receipts",
+        ],
     },
     Service { name: "program", reads: &[], publishes: &[], durables: &["program"] },
 ];
@@ -146,7 +157,9 @@ fn service(service: &Service) -> User {
     publish.extend(said.flat_map(|stream| [format!("$JS.API.STREAM.MSG.GET.{stream}"), format!("$JS.API.DIRECT.GET.{stream}.>")]));
     publish.extend(look());
     publish.extend(reads.iter().flat_map(|stream| consume(stream)));
-    user(*name, publish, vec![format!("api.{name}.>"), "$SRV.>".into()])
+    // The rules are announced to everybody as they are applied: a plain subscription, beside what is consumed.
+    let announced = jifen_contracts::event::ProgramApplied::filter();
+    user(*name, publish, vec![format!("api.{name}.>"), "$SRV.>".into(), announced])
 }
 
 fn operator() -> User {
@@ -304,6 +317,8 @@ mod tests {
             ("points", "api.points.account.get", true, true),
             ("points", "api.member.member.get", true, false),
             ("points", "receipt.v1.SH01", false, false),
+            ("points", "evt.program.applied.v1._", false, true),
+            ("points", "evt.member.registered.v1.SH01", false, false),
             ("points", "$JS.API.CONSUMER.CREATE.EVENTS.points.evt.>", true, false),
             ("points", "$JS.API.CONSUMER.MSG.NEXT.EVENTS.points", true, false),
             ("points", "$JS.API.CONSUMER.MSG.NEXT.POS.ingest", false, false),
@@ -321,9 +336,9 @@ mod tests {
             ("local", "_INBOX.Hk2ab.1", false, true),
             ("local", "_INBOX.member.1", false, false),
             ("local", "$JS.API.CONSUMER.CREATE.EVENTS.watcher", true, false),
-            ("local", "$JS.API.CONSUMER.CREATE.EVENTS.points", false, false),
-            ("local", "$JS.API.CONSUMER.DELETE.EVENTS.points", false, false),
-            ("local", "$JS.ACK.EVENTS.points.1.2.3.4.5", false, false),
+            ("local", "$JS.API.CONSUMER.CREATE.EVENTS.points_invoice_accepted", false, false),
+            ("local", "$JS.API.CONSUMER.DELETE.EVENTS.points_invoice_accepted", false, false),
+            ("local", "$JS.ACK.EVENTS.points_invoice_accepted.1.2.3.4.5", false, false),
             ("local", "$JS.ACK.EVENTS.watcher.1.2.3.4.5", true, false),
             ("local", "$JS.API.STREAM.DELETE.EVENTS", false, false),
             ("local", "$JS.API.STREAM.PURGE.NOTIFY", false, false),

@@ -103,7 +103,7 @@ async fn users_say_what_their_rights_allow_and_nothing_else() {
         ("local", "receipt.v1.SH01"),
         ("local", "$JS.API.STREAM.DELETE.EVENTS"),
         ("local", "$JS.API.STREAM.PURGE.NOTIFY"),
-        ("local", "$JS.API.CONSUMER.DELETE.EVENTS.points"),
+        ("local", "$JS.API.CONSUMER.DELETE.EVENTS.points_invoice_accepted"),
         ("points", "evt.tier.upgraded.v1.SH01"),
         ("points", "$JS.API.STREAM.PURGE.EVENTS"),
         ("gateway_sms", "gateway.v1.wechat.receipt"),
