@@ -109,9 +109,17 @@ fn read<T: serde::de::DeserializeOwned>(request: &Request, subject: &str) -> Res
     let bytes: &[u8] = if payload.is_empty() { b"{}" } else { payload };
     // A store's own subject ends with its code, which its user has the right to: the payload may not name another.
     if let Some(store) = request.message.subject.strip_prefix(subject).and_then(|rest| rest.strip_prefix('.')) {
-        let named: Value = serde_json::from_slice(bytes).map_err(|e| malformed(&e))?;
-        if named.get("store").is_some_and(|named| named.as_str() != Some(store)) {
-            return Err(Problem::new(code::REQUEST_STORE_MISMATCH).at("/store"));
+        let mut named: Value = serde_json::from_slice(bytes).map_err(|e| malformed(&e))?;
+        match named.get("store") {
+            // Not named is meant: a list of all stores is not for one of them.
+            None | Some(Value::Null) => {
+                if let Some(request) = named.as_object_mut() {
+                    request.insert("store".to_owned(), Value::from(store));
+                }
+                return serde_json::from_value(named).map_err(|e| malformed(&e));
+            }
+            Some(named) if named.as_str() != Some(store) => return Err(Problem::new(code::REQUEST_STORE_MISMATCH).at("/store")),
+            Some(_) => {}
         }
     }
     serde_json::from_slice(bytes).map_err(|e| malformed(&e))

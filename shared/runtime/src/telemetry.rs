@@ -18,7 +18,7 @@ use opentelemetry_sdk::{
     trace::{BatchSpanProcessor, SpanData, SpanEvents, SpanLinks, SpanProcessor},
 };
 
-use crate::{outbox::Commit, trace::TraceContext};
+use crate::{Ctx, outbox::Commit, trace::TraceContext};
 
 /// Where metrics and traces go. Clones share it.
 #[derive(Clone)]
@@ -149,6 +149,14 @@ impl Telemetry {
 
 fn context_of(trace: TraceContext, remote: bool) -> SpanContext {
     SpanContext::new(TraceId::from_bytes(trace.trace_id), SpanId::from_bytes(trace.span_id), TraceFlags::SAMPLED, remote, TraceState::NONE)
+}
+
+impl Ctx {
+    /// Counts what a service wants seen beside its messages: `jifen_messages` with this fate, under the name of `what`
+    /// (a job, a handler) where a message's consumer stands.
+    pub fn count(&self, fate: &'static str, what: &str, count: usize) {
+        self.telemetry.count(fate, self.service, what, count);
+    }
 }
 
 /// Sets logging up for the process: `filter` as in `info,sqlx=warn`; `json` for machines.

@@ -307,6 +307,9 @@ mod tests {
             assert_eq!(open(bytes).expect_err("fault").code, code::DOCUMENT_UNDECODABLE);
         }
         assert_eq!(open(&vec![b' '; MAX_DOCUMENT_BYTES + 1]).expect_err("fault").code, code::DOCUMENT_TOO_LARGE);
-        assert_eq!(open(b"{\"specversion\":\"1.0\",\"id\":\"\",\"data\":{}}").expect_err("fault").code, code::DOCUMENT_BAD_ENVELOPE);
+        for id in ["", "\\u0000"] {
+            let envelope = format!("{{\"specversion\":\"1.0\",\"id\":\"{id}\",\"data\":{{}}}}");
+            assert_eq!(open(envelope.as_bytes()).expect_err("fault").code, code::DOCUMENT_BAD_ENVELOPE);
+        }
     }
 }

@@ -76,9 +76,11 @@ pub fn open(bytes: &[u8]) -> Result<Opened, Fault> {
     if version.as_str() != Some("1.0") {
         return Err(Fault::new(code::DOCUMENT_BAD_ENVELOPE).detail("specversion is not \"1.0\""));
     }
-    let id = object.get("id").and_then(Value::as_str).filter(|id| !id.is_empty() && id.chars().count() <= 256);
-    let Some(id) = id.map(str::to_owned) else {
-        return Err(Fault::new(code::DOCUMENT_BAD_ENVELOPE).detail("the envelope's id is not a text of 1 to 256 characters"));
+    // Without control characters: it is stored and repeated in receipts.
+    let fits = |id: &&str| (1..=256).contains(&id.chars().count()) && !id.chars().any(char::is_control);
+    let Some(id) = object.get("id").and_then(Value::as_str).filter(fits).map(str::to_owned) else {
+        let detail = "the envelope's id is not a text of 1 to 256 characters without control characters";
+        return Err(Fault::new(code::DOCUMENT_BAD_ENVELOPE).detail(detail));
     };
     let traceparent = object.get("traceparent").and_then(Value::as_str).map(str::to_owned);
     match object.remove("data") {
