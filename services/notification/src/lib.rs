@@ -1,1 +1,37 @@
-//! jifen-notification
+//! jifen-notification: what members are told, once, and what became of it.
+//!
+//! ```text
+//! member.registered, points.accrual_settled, tier.upgraded -> prepare: contacts of the batch, asked before BEGIN
+//!     -> decide: template of the named program version, consent, parameters -> claim: send -> notify.v1.sms.<store>
+//! gateway.v1.<channel>.receipt -> lock and load: sends -> decide: forward only -> save
+//!     -> notification.delivered | notification.failed
+//! ```
+//!
+//! One business event never reaches a member twice: a send's key is (member, kind, business key) for ever, whatever comes
+//! again, late or in another order. What may not be sent (no consent, no contact) takes its key too. A telephone number is
+//! only ever in memory and in the sealed command.
+//!
+//! Locks are taken in this order: rows of `send` by (`member_id`, kind, `business_key`).
+//!
+//! Reading order: [`inbound`] (what is read), [`handlers`] (how a batch is told or reported), [`domain`] (the rules), [`store`]
+//! (the table), [`outbound`] (what is said), [`endpoints`] (what can be asked).
+
+use std::sync::LazyLock;
+
+use jifen_runtime::{Service, with_runtime_tables};
+use sqlx::migrate::Migrator;
+
+pub mod domain;
+pub mod endpoints;
+pub mod handlers;
+pub mod inbound;
+pub mod outbound;
+pub mod store;
+
+/// The service with all its entrances.
+pub fn service() -> Service {
+    inbound::routes(Service::new("notification"))
+}
+
+/// The service's tables, behind the runtime's.
+pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| with_runtime_tables(&sqlx::migrate!()));

@@ -1,0 +1,44 @@
+//! What is said: commands to gateways, and how they ended.
+
+use jifen_contracts::{
+    event::{NotificationDelivered, NotificationFailed},
+    notify::{COMMAND_TYPE, Command, GatewayReceipt},
+    subject,
+};
+use jifen_kernel::StoreCode;
+use jifen_runtime::{Outbox, message::Cause};
+
+use crate::{
+    domain::{delivery::Delivery, send::CHANNEL},
+    store::delivery::Sent,
+};
+
+/// A command to the channel's gateways. It holds a telephone number, so it rests sealed.
+pub fn command(out: &mut Outbox, cause: &Cause, store: &StoreCode, command: &Command) {
+    out.message(cause, subject::notify(CHANNEL, store), COMMAND_TYPE.to_owned(), Some(store.to_string()), None, true, command);
+}
+
+/// The member has the message.
+pub fn delivered(out: &mut Outbox, cause: &Cause, sent: &Sent, receipt: &GatewayReceipt) {
+    let event = NotificationDelivered {
+        notification_id: receipt.notification_id,
+        member_id: sent.member_id,
+        kind: sent.kind.clone(),
+        channel: sent.channel.clone(),
+        at: receipt.at,
+    };
+    out.event(cause, None, &event);
+}
+
+/// The message will not arrive.
+pub fn failed(out: &mut Outbox, cause: &Cause, sent: &Sent, delivery: &Delivery, receipt: &GatewayReceipt) {
+    let event = NotificationFailed {
+        notification_id: receipt.notification_id,
+        member_id: sent.member_id,
+        kind: sent.kind.clone(),
+        channel: sent.channel.clone(),
+        code: delivery.provider_code.clone(),
+        at: receipt.at,
+    };
+    out.event(cause, None, &event);
+}
