@@ -1,1 +1,50 @@
-//! jifen-ingest
+//! ingest: documents of stores, their fate, and the receipts that tell it.
+//!
+//! ```text
+//! pos.v1.<store>.<kind> ──> documents: read -> rules -> customer -> claim ──> ingest.invoice_accepted, receipt
+//!                                                       │ nobody known: parked, receipt
+//!                                                       │ refused: kept sealed ──> ingest.document_rejected, receipt
+//! member.registered ──────> member_registered: look-up -> release of what waits ──> invoice_accepted, second receipt
+//! api.ingest.reject.resubmit ──> the way of a document again, with the bytes as they were received
+//! ```
+//!
+//! A document's identity is (store, kind, number), its content the hash of its canonical form. The same again is a
+//! duplicate, the same number with other content a conflict. A message that is merely delivered again (known by its place
+//! in the stream) has no effect at all, not even a receipt. What is refused leaves nothing that a later document could
+//! collide with.
+//!
+//! Reading order: [`inbound`], [`handlers`], [`domain`], [`store`], [`outbound`], [`endpoints`], [`jobs`].
+//!
+//! **Two sides that wait for each other.** An invoice of an unknown customer waits for a registration; a registration
+//! releases the invoices that wait. Neither may miss the other:
+//! 1. The invoice's side looks its keys up. If they decide nothing it upserts a `customer_key` row for each, locks these
+//!    rows, looks up again in a later statement, and only then parks.
+//! 2. The registration's side upserts and locks the same rows, writes the member into them, and reads what is parked under
+//!    them in a later statement.
+//!
+//! Whoever comes second waits for the lock and then sees what the first has committed. A job looks for pairs that both
+//! sides missed, releases them and reports each as a bug.
+//!
+//! **Locks.** In every transaction: first `customer_key` rows (inserted in the order of their key, then locked in that
+//! order), then `document` rows (inserted, or locked for a release, in the order of store, kind and number), then `arrival`
+//! rows, then `reject` rows, both in the order of their keys.
+
+mod domain;
+mod endpoints;
+mod handlers;
+mod inbound;
+mod jobs;
+mod keys;
+mod outbound;
+mod store;
+
+use std::sync::LazyLock;
+
+use sqlx::migrate::Migrator;
+
+pub use handlers::{documents::Documents, member_registered::MemberRegisteredHandler};
+pub use inbound::service;
+pub use jobs::missed_pairs::MissedPairs;
+
+/// The service's tables, behind the runtime's.
+pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| jifen_runtime::with_runtime_tables(&sqlx::migrate!()));

@@ -1,0 +1,68 @@
+//! What the domain's tests are given.
+
+use std::collections::BTreeMap;
+
+use chrono::DateTime;
+use jifen_contracts::{
+    code::Text,
+    document::Invoice,
+    program::{AppliedProgram, Earn, Expiry, ExpiryMode, Messages, Program, Store},
+};
+use jifen_kernel::{MemberId, Points, Rate, StoreCode, Token};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::customer::{Key, Owner};
+
+/// A bill of 800 as a store sends it.
+pub fn document(number: &str) -> Value {
+    json!({
+        "store": "SH01", "invoice_no": number, "issued_at": "2026-10-01T10:21:33+08:00",
+        "customer": {"phone": "13800138000"},
+        "lines": [{"line": 1, "category": "maintenance", "payer": "customer", "amount": "800.00"}],
+    })
+}
+
+/// The same, read.
+pub fn invoice(number: &str) -> Invoice {
+    Invoice::read(document(number).as_object().expect("object")).expect("invoice")
+}
+
+/// Rules of two stores.
+pub fn applied(version: u32, effective_from: &str) -> AppliedProgram {
+    let rates: BTreeMap<Token, Rate> = [("maintenance", "1.5"), ("repair", "1.0")]
+        .map(|(category, rate)| (Token::try_new(category).expect("token"), Rate::try_new(rate).expect("rate")))
+        .into();
+    let store = |code: &str| Store { code: StoreCode::try_new(code).expect("store"), name: Text::new(code, code), brand: None };
+    AppliedProgram {
+        version,
+        hash: String::new(),
+        effective_from: effective_from.parse().expect("date"),
+        applied_at: DateTime::UNIX_EPOCH,
+        program: Program {
+            name: "test".to_owned(),
+            time_zone: "Asia/Shanghai".to_owned(),
+            stores: vec![store("SH01"), store("SH02")],
+            earn: Earn { rates, first_spending: Points(100) },
+            expiry: Expiry { months: 24, mode: ExpiryMode::EndOfMonth, min_days_after_posting: 30 },
+            tiers: Vec::new(),
+            campaigns: Vec::new(),
+            messages: Messages { sign: "积分".to_owned(), templates: Vec::new() },
+        },
+    }
+}
+
+/// A key by its plain text.
+pub fn key(text: &str) -> Key {
+    Key(text.to_owned())
+}
+
+/// A member who registered on 1 September 2026 and, if it is a vehicle's key, owns the vehicle since `owned_since`.
+pub fn owner(member: u128, owned_since: Option<&str>) -> Owner {
+    Owner {
+        member_id: MemberId(Uuid::from_u128(member)),
+        member_no: format!("M{member}"),
+        owned_since: owned_since.map(|day| day.parse().expect("date")),
+        known_at: "2026-09-01T00:00:00Z".parse().expect("instant"),
+    }
+}

@@ -1,0 +1,135 @@
+//! The way of a set of keys that became known: what waited for them is accepted, lapses, or goes to review.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::Utc;
+use jifen_contracts::{code, document::Invoice, receipt::ReceiptStatus};
+use jifen_kernel::{MemberId, StoreCode};
+use jifen_runtime::{Ctx, Failure, Outbox, message::Cause, trace::TraceContext};
+use sqlx::PgConnection;
+
+use super::intake::place_of;
+use crate::{
+    domain::{
+        customer::{Key, Keys, all_keys},
+        stamp::Stamp,
+        standing::{Standing, decide_release, decide_release_stamp},
+    },
+    keys,
+    outbound::{self, ReceiptOf},
+    store::{
+        customer_keys,
+        documents::{self, ParkedRow},
+        parked_keys::{self, Waiting},
+    },
+};
+
+/// Documents released in one transaction. A telephone that stands on ten thousand bills must not fill the memory.
+const AT_ONCE: usize = 2_000;
+
+/// What was released.
+pub struct Released {
+    /// How many documents.
+    pub count: usize,
+    /// More of them wait.
+    pub more: bool,
+}
+
+/// A waiting document, opened, with what it comes to.
+struct Opened {
+    row: ParkedRow,
+    invoice: Invoice,
+    keys: Keys,
+    stamp: Stamp,
+}
+
+impl Opened {
+    fn waited(&self) -> Waiting<'_> {
+        Waiting { document: &self.row.key, keys: &self.keys, business_date: self.row.business_date }
+    }
+}
+
+/// Releases what waits for `keys` (locked) and resolves now. `causes`: what made a member known; nothing for a sweep.
+pub async fn release(
+    cx: &Ctx,
+    tx: &mut PgConnection,
+    keys: &BTreeSet<Key>,
+    causes: &HashMap<MemberId, &Cause>,
+    out: &mut Outbox,
+) -> Result<Released, Failure> {
+    // A later statement than the lock: it sees what was parked while the lock was waited for.
+    let rows = documents::load_released(tx, keys, i64::try_from(AT_ONCE).unwrap_or(i64::MAX)).await?;
+    if rows.is_empty() {
+        return Ok(Released { count: 0, more: false });
+    }
+    let full = rows.len() >= AT_ONCE;
+    let opened: Vec<Opened> = rows.into_iter().filter_map(|row| open(cx, row, out)).collect();
+    let owners = customer_keys::load_owners(tx, &all_keys(opened.iter().map(|document| &document.keys))).await?;
+    let decided: Vec<(&Opened, Standing)> =
+        opened.iter().filter_map(|document| Some((document, decide_release(&document.keys, &owners, &document.stamp)?))).collect();
+    if decided.is_empty() {
+        return Ok(Released { count: 0, more: false });
+    }
+    let saved: Vec<_> = decided.iter().map(|(document, standing)| (&document.row.key, standing, document.stamp)).collect();
+    documents::save_released(tx, &saved, out.now()).await?;
+    let waited: Vec<Waiting<'_>> = decided.iter().map(|(document, _)| document.waited()).collect();
+    parked_keys::delete(tx, &waited).await?;
+    for (document, standing) in &decided {
+        tell(out, document, standing, causes);
+    }
+    Ok(Released { count: decided.len(), more: full })
+}
+
+/// Opens a waiting document and stamps it. One that can't be opened or stamped goes on waiting: that is for an operator, and
+/// no reason to hold the others up.
+fn open(cx: &Ctx, row: ParkedRow, out: &Outbox) -> Option<Opened> {
+    let trouble = |why: &str| {
+        tracing::error!(service = cx.service, store = row.key.store, kind = row.key.kind, received_at = %row.received_at, why, "a parked document can't be released");
+    };
+    let Ok(content) = cx.seal.open(&row.kept.content, &place_of(&row.key)) else {
+        trouble("its content can't be opened");
+        return None;
+    };
+    let Ok(invoice) = serde_json::from_slice::<Invoice>(&content) else {
+        trouble("its content can't be read");
+        return None;
+    };
+    let in_force = cx.programs.in_force_at(invoice.issued_at.with_timezone(&Utc));
+    let on_arrival = cx.programs.get(row.program_version);
+    let Some(stamp) = decide_release_stamp(&invoice, in_force.as_deref(), on_arrival.as_deref(), out.now()) else {
+        trouble("no known version of the program accepts it");
+        return None;
+    };
+    let keys = keys::of_customer(cx, &invoice.customer);
+    Some(Opened { row, invoice, keys, stamp })
+}
+
+/// The second receipt, and the event if it is accepted. The document's own trace and correlation go on.
+fn tell(out: &mut Outbox, document: &Opened, standing: &Standing, causes: &HashMap<MemberId, &Cause>) {
+    let Opened { row, invoice, keys, stamp } = document;
+    let registered = match standing {
+        Standing::Accepted(owner) => causes.get(&owner.member_id).copied(),
+        Standing::Parked(_) | Standing::Lapsed => None,
+    };
+    let cause = Cause {
+        id: registered.and_then(|cause| cause.id.clone()),
+        correlation: row.kept.event_id.clone().or_else(|| registered.and_then(|cause| cause.correlation.clone())),
+        trace: row.kept.traceparent.as_deref().and_then(TraceContext::parse).or_else(|| registered.and_then(|cause| cause.trace)),
+    };
+    let (status, code) = match standing {
+        Standing::Accepted(owner) => {
+            out.event(&cause, None, &outbound::invoice_accepted(invoice, keys, owner, stamp, row.received_at));
+            (ReceiptStatus::Accepted, code::DOCUMENT_ACCEPTED)
+        }
+        Standing::Parked(code) => (ReceiptStatus::Parked, *code),
+        Standing::Lapsed => (ReceiptStatus::Rejected, code::DOCUMENT_LAPSED),
+    };
+    let of = ReceiptOf {
+        store: StoreCode::try_new(row.key.store.as_str()).ok(),
+        kind: &row.key.kind,
+        document: Some(&row.key.number),
+        event_id: row.kept.event_id.as_deref(),
+        sha256: &row.kept.sha256,
+    };
+    outbound::send_receipt(out, &cause, &of, status, code, None);
+}

@@ -1,0 +1,7 @@
+//! ingest on real servers: everything that can happen to a document happens here.
+
+mod intake;
+mod parking;
+mod rejects;
+mod repeats;
+mod support;

@@ -1,0 +1,328 @@
+//! A running ingest, what others would publish to it, and what it publishes.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_nats::jetstream::{self, consumer::pull::OrderedConfig};
+use chrono::{DateTime, NaiveDate, Utc};
+use futures_util::StreamExt;
+use jifen_contracts::{
+    Envelope, EventType,
+    code::Text,
+    envelope::sequence_text,
+    event::{InvoiceAccepted, MemberRegistered, VehicleKeys},
+    program::{AppliedProgram, Earn, Expiry, ExpiryMode, Messages, Program, Store},
+    receipt::Receipt,
+};
+use jifen_kernel::{Ids, MemberId, Points, Rate, StoreCode, Token};
+use jifen_runtime::{
+    BatchHandler, Ctx, Decode, Failure, Incoming, Job, Outbox, Running, Service, ServiceConfig,
+    crypto::{LookupKey, LookupKind},
+    job::run_once,
+    message::RawMessage,
+};
+use jifen_testkit::{Schema, TestEnv, eventually, publish_pos, service_config};
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+pub const DEADLINE: Duration = Duration::from_mins(1);
+pub const VIN: &str = "LSVAU2A37N2183294";
+
+pub fn token(text: &str) -> Token {
+    Token::try_new(text).expect("token")
+}
+
+pub fn day(text: &str) -> NaiveDate {
+    text.parse().expect("date")
+}
+
+pub fn at(text: &str) -> DateTime<Utc> {
+    text.parse().expect("instant")
+}
+
+/// Rules with these stores and categories.
+pub fn program(version: u32, stores: &[&str], categories: &[&str]) -> AppliedProgram {
+    let store = |code: &&str| Store { code: StoreCode::try_new(*code).expect("store"), name: Text::new(*code, *code), brand: None };
+    let rates: BTreeMap<Token, Rate> = categories.iter().map(|name| (token(name), Rate::try_new("1.5").expect("rate"))).collect();
+    AppliedProgram {
+        version,
+        hash: String::new(),
+        effective_from: day("2000-01-01"),
+        applied_at: DateTime::UNIX_EPOCH,
+        program: Program {
+            name: "test".to_owned(),
+            time_zone: "Asia/Shanghai".to_owned(),
+            stores: stores.iter().map(store).collect(),
+            earn: Earn { rates, first_spending: Points(100) },
+            expiry: Expiry { months: 24, mode: ExpiryMode::EndOfMonth, min_days_after_posting: 30 },
+            tiers: Vec::new(),
+            campaigns: Vec::new(),
+            messages: Messages { sign: "积分".to_owned(), templates: Vec::new() },
+        },
+    }
+}
+
+/// A bill of 1 October 2026.
+pub fn invoice(number: &str, customer: Value) -> Value {
+    json!({
+        "store": "SH01", "invoice_no": number, "issued_at": "2026-10-01T10:21:33+08:00", "customer": customer, "advisor": "A017",
+        "lines": [{"line": 1, "category": "maintenance", "payer": "customer", "amount": "800.00", "description": "王小明 13800138000"}],
+        "reductions": [{"kind": "discount", "amount": "20.00"}],
+    })
+}
+
+pub fn phone(number: u64) -> String {
+    format!("138{number:08}")
+}
+
+/// One of many bills: number `R00007` of the customer with that phone.
+pub fn bill(number: u64) -> Value {
+    invoice(&format!("R{number:05}"), json!({ "phone": phone(number) }))
+}
+
+pub fn member(number: u64) -> MemberId {
+    MemberId(Uuid::from_u128(u128::from(number)))
+}
+
+pub struct Bench {
+    pub env: TestEnv,
+    pub ids: Ids,
+    lookup: LookupKey,
+}
+
+impl Bench {
+    pub async fn start() -> Self {
+        let env = TestEnv::start(&[Schema { service: "ingest", migrator: &jifen_ingest::MIGRATIONS }]).await;
+        let lookup = service_config(&env, "ingest").lookup;
+        Self { env, ids: Ids::system(), lookup }
+    }
+
+    pub fn config(&self) -> ServiceConfig {
+        service_config(&self.env, "ingest")
+    }
+
+    pub async fn copy(&self) -> Running {
+        self.copy_of(jifen_ingest::service()).await
+    }
+
+    pub async fn copy_of(&self, service: Service) -> Running {
+        let running = service.start(self.config()).await.expect("ingest starts");
+        running.cx().programs.learn([program(1, &["SH01", "SH02"], &["maintenance", "repair"])]);
+        running
+    }
+
+    pub fn hash(&self, kind: LookupKind, value: &str) -> jifen_contracts::KeyedHash {
+        self.lookup.hash(kind, value)
+    }
+
+    /// A member who registered on 1 September 2026, without a vehicle.
+    pub fn registration(&self, number: u64) -> MemberRegistered {
+        MemberRegistered {
+            member_id: member(number),
+            member_no: format!("M{number}"),
+            store: StoreCode::try_new("SH01").expect("store"),
+            registered_at: at("2026-09-01T00:00:00Z"),
+            phone: self.hash(LookupKind::Phone, &phone(number)),
+            vehicles: Vec::new(),
+            birthday: None,
+        }
+    }
+
+    pub fn with_vin(&self, mut registration: MemberRegistered, vin: &str, owned_since: &str) -> MemberRegistered {
+        let vin = Some(self.hash(LookupKind::Vin, vin));
+        registration.vehicles.push(VehicleKeys { vin, plate: None, owned_since: day(owned_since) });
+        registration
+    }
+
+    pub fn event_of(&self, registration: &MemberRegistered) -> Vec<u8> {
+        let envelope = Envelope {
+            specversion: "1.0".to_owned(),
+            id: self.ids.next(at("2026-10-01T00:00:00Z")),
+            source: "/jifen/member".to_owned(),
+            kind: MemberRegistered::type_name(),
+            time: at("2026-10-01T00:00:00Z"),
+            datacontenttype: None,
+            sequence: Some(sequence_text(1)),
+            causationid: None,
+            correlationid: None,
+            storeid: None,
+            traceparent: None,
+            data: registration,
+        };
+        serde_json::to_vec(&envelope).expect("json")
+    }
+
+    pub async fn register(&self, registrations: &[MemberRegistered]) {
+        let js = self.env.js("member").await;
+        for registration in registrations {
+            js.publish(registration.subject(), self.event_of(registration).into()).await.expect("publish").await.expect("ack");
+        }
+    }
+
+    /// Publishes documents on these subjects, in order.
+    pub async fn publish_on(&self, documents: &[(&str, Vec<u8>)]) {
+        let js = self.env.js("local").await;
+        for (subject, bytes) in documents {
+            publish_pos(&js, subject, bytes.clone()).await.expect("published");
+        }
+    }
+
+    /// Publishes invoices of SH01, in order.
+    pub async fn publish(&self, invoices: &[Value]) {
+        let documents: Vec<_> = invoices.iter().map(|invoice| ("pos.v1.SH01.invoice", invoice.to_string().into_bytes())).collect();
+        self.publish_on(&documents).await;
+    }
+
+    async fn read<T: serde::de::DeserializeOwned>(&self, stream: &str, filter: String, count: usize) -> Vec<(String, Envelope<T>)> {
+        let js = self.env.js("local").await;
+        let stream = js.get_stream(stream).await.expect("stream");
+        let config = OrderedConfig { filter_subject: filter, ..OrderedConfig::default() };
+        let mut messages = stream.create_consumer(config).await.expect("consumer").messages().await.expect("messages");
+        let mut read = Vec::new();
+        while read.len() < count {
+            let message = tokio::time::timeout(DEADLINE, messages.next()).await;
+            let message = message.unwrap_or_else(|_| panic!("{} of {count} messages", read.len())).expect("open").expect("message");
+            read.push((message.subject.to_string(), serde_json::from_slice(&message.payload).expect("envelope")));
+        }
+        read
+    }
+
+    /// The first `count` events of a kind.
+    pub async fn events<T: EventType>(&self, count: usize) -> Vec<Envelope<T>> {
+        self.read("EVENTS", T::filter(), count).await.into_iter().map(|(_, event)| event).collect()
+    }
+
+    pub async fn accepted(&self, count: usize) -> BTreeMap<String, InvoiceAccepted> {
+        self.events::<InvoiceAccepted>(count).await.into_iter().map(|event| (event.data.invoice_no.clone(), event.data)).collect()
+    }
+
+    /// The first `count` receipts with the store in their subject.
+    pub async fn receipts(&self, count: usize) -> Vec<(String, Receipt)> {
+        let read = self.read("RECEIPTS", "receipt.v1.>".to_owned(), count).await;
+        read.into_iter().map(|(subject, receipt)| (subject.trim_start_matches("receipt.v1.").to_owned(), receipt.data)).collect()
+    }
+
+    /// `<number> <status> <code>` of the `count` receipts that follow the first `skip`, sorted: transactions that are published at
+    /// the same time have no order.
+    pub async fn told(&self, skip: usize, count: usize) -> Vec<String> {
+        let word = |(_, receipt): (String, Receipt)| {
+            let code = receipt.code.unwrap_or_default();
+            format!("{} {} {code}", receipt.document.unwrap_or_default(), receipt.status.as_str()).trim().to_owned()
+        };
+        let mut told: Vec<String> = self.receipts(skip + count).await.into_iter().skip(skip).map(word).collect();
+        told.sort();
+        told
+    }
+
+    /// Waits until nothing is left to do in the streams for the service's consumers.
+    pub async fn settled(&self) {
+        self.settled_for(&["ingest_documents"]).await;
+    }
+
+    pub async fn settled_for(&self, of_documents: &[&str]) {
+        let js = self.env.js("provisioner").await;
+        let of_events = [("EVENTS", "ingest_member_registered")];
+        let consumers: Vec<_> = of_documents.iter().map(|durable| ("POS", *durable)).chain(of_events).collect();
+        eventually(DEADLINE, || idle(&js, &consumers)).await;
+    }
+
+    pub async fn number(&self, sql: &str) -> i64 {
+        let sql = sqlx::AssertSqlSafe(sql.replace("FROM ", "from ingest."));
+        sqlx::query_scalar(sql).fetch_one(self.env.admin_pool()).await.expect("number")
+    }
+
+    /// How many documents have which status.
+    pub async fn documents(&self, status: &str) -> i64 {
+        self.number(&format!("select count(*) FROM document where status = '{status}'")).await
+    }
+
+    /// What must hold whatever happened.
+    pub async fn assert_sound(&self) {
+        assert_eq!(self.number("select count(*) FROM dead_letter").await, 0, "no document is ever a dead letter");
+        let events = "select count(*) FROM outbox where subject like 'evt.ingest.invoice_accepted.%'";
+        assert_eq!(self.number(events).await, self.documents("accepted").await, "one event for each accepted document");
+        let deadlocks = "select deadlocks from pg_stat_database where datname = current_database()";
+        assert_eq!(self.number(deadlocks).await, 0, "locks are taken in one order");
+        let waiting = "select count(distinct (store, kind, number)) FROM parked_key";
+        let parked = "select count(*) FROM document where code = 'document.parked'";
+        assert_eq!(self.number(waiting).await, self.number(parked).await, "what waits, and nothing else, is found by its keys");
+    }
+}
+
+async fn idle(js: &jetstream::Context, consumers: &[(&str, &str)]) -> Option<()> {
+    for (stream, durable) in consumers {
+        let info = js.get_stream(*stream).await.ok()?.consumer_info(durable).await.ok()?;
+        if info.num_pending > 0 || info.num_ack_pending > 0 {
+            return None;
+        }
+    }
+    Some(())
+}
+
+/// A batch handed to a handler as the runner does, without the stream: for what a stream can't be told to do.
+pub struct Batch<H>(pub H, pub Vec<RawMessage>);
+
+impl<H: BatchHandler> Job for Batch<H> {
+    const NAME: &'static str = "batch";
+    const EVERY: Duration = Duration::MAX;
+
+    async fn run(&self, cx: &Ctx, tx: &mut PgConnection, out: &mut Outbox) -> Result<(), Failure> {
+        let decode = |raw: &RawMessage| {
+            let (item, cause) = H::Item::decode(raw).expect("decoded");
+            Incoming { item, cause, raw: raw.clone() }
+        };
+        let items: Vec<Incoming<H::Item>> = self.1.iter().map(decode).collect();
+        let prepared = self.0.prepare(cx, &items).await?;
+        let fates = self.0.handle(cx, tx, &items, &prepared, out).await?;
+        assert!(fates.retry.is_empty() && fates.poison.is_empty());
+        Ok(())
+    }
+}
+
+/// A message of a stream that doesn't exist.
+pub fn message(subject: &str, sequence: u64, payload: Vec<u8>) -> RawMessage {
+    RawMessage {
+        subject: subject.to_owned(),
+        payload: payload.into(),
+        stream_sequence: sequence,
+        stored_at: at("2026-10-01T03:00:00.123456789Z"),
+        deliveries: 1,
+    }
+}
+
+pub fn document_message(sequence: u64, invoice: &Value) -> RawMessage {
+    message("pos.v1.SH01.invoice", sequence, invoice.to_string().into_bytes())
+}
+
+pub async fn handle<H: BatchHandler>(running: &Running, handler: H, messages: Vec<RawMessage>) {
+    run_once(running.cx(), &Batch(handler, messages)).await.expect("handled");
+}
+
+/// Counts the statements of what runs in the span `counted`.
+#[derive(Clone, Default)]
+pub struct Statements(Arc<AtomicUsize>);
+
+impl Statements {
+    pub fn take(&self) -> usize {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+}
+
+impl<S> tracing_subscriber::Layer<S> for Statements
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+{
+    fn on_event(&self, event: &tracing::Event<'_>, cx: tracing_subscriber::layer::Context<'_, S>) {
+        let counted = cx.lookup_current().is_some_and(|span| span.name() == "counted");
+        if counted && event.metadata().target() == "sqlx::query" {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
