@@ -49,7 +49,11 @@ impl Client {
 
     /// Asks with a bare subject, for endpoints that every service has.
     pub async fn ask_bare<R: serde::de::DeserializeOwned>(&self, subject: String, request: &impl serde::Serialize) -> Result<R> {
-        let answer = self.nats.request(subject.clone(), serde_json::to_vec(request)?.into()).await.with_context(|| format!("{subject} does not answer"))?;
+        let answer = self
+            .nats
+            .request(subject.clone(), serde_json::to_vec(request)?.into())
+            .await
+            .with_context(|| format!("{subject} does not answer"))?;
         if answer.headers.as_ref().is_some_and(|headers| headers.get(async_nats::service::NATS_SERVICE_ERROR_CODE).is_some()) {
             let problem: Problem = serde_json::from_slice(&answer.payload)?;
             return Err(problem.into());

@@ -2,10 +2,11 @@
 
 use std::io::{IsTerminal, Write};
 
-/// Prints for people.
+/// Prints for people. A value, so that who may print is seen in the signatures.
 #[derive(Debug, Clone, Copy)]
 pub struct Printer;
 
+#[expect(clippy::unused_self, reason = "the right to print is passed on as a value")]
 impl Printer {
     /// A result, as it is.
     pub fn text(self, text: &str) {
@@ -42,7 +43,8 @@ impl Printer {
     /// A table with aligned columns; the first row is its head.
     pub fn table(self, rows: &[Vec<String>]) {
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..columns).map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max().unwrap_or(0)).collect();
+        let widths: Vec<usize> =
+            (0..columns).map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max().unwrap_or(0)).collect();
         for row in rows {
             let cells = row.iter().zip(&widths).map(|(cell, wide)| format!("{cell}{}", " ".repeat(wide - width(cell))));
             self.line(format!("  {}", cells.collect::<Vec<_>>().join("  ")).trim_end());

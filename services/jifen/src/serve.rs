@@ -122,7 +122,9 @@ pub async fn serve(settings: Settings, names: &[String]) -> Result<()> {
 /// Binds the health port, or says how to choose another.
 pub async fn bind_http(settings: &Settings) -> Result<tokio::net::TcpListener> {
     let address = settings.http_address;
-    http::bind(address).await.with_context(|| format!("can't listen on {address} for health and metrics; choose another with JIFEN_HTTP_ADDRESS"))
+    http::bind(address)
+        .await
+        .with_context(|| format!("can't listen on {address} for health and metrics; choose another with JIFEN_HTTP_ADDRESS"))
 }
 
 /// Makes the streams, as the only user who may.

@@ -1,6 +1,9 @@
 //! Settings: defaults, then HOME/jifen.toml, then variables. Unknown keys are refused, so that a typing error shows.
 
-use std::{net::SocketAddr, path::{Path, PathBuf}};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail};
 use figment::{
@@ -51,7 +54,11 @@ impl Settings {
             None => Figment::from(variables()).extract_inner("home").unwrap_or_else(|_| default_home()),
         };
         let file = home.join("jifen.toml");
-        let figment = Figment::new().merge(Toml::string(DEFAULTS)).merge(Toml::file_exact(&file)).merge(variables());
+        let mut figment = Figment::new().merge(Toml::string(DEFAULTS));
+        if file.exists() {
+            figment = figment.merge(Toml::file_exact(&file));
+        }
+        let figment = figment.merge(variables());
         let mut settings: Self = figment.extract().map_err(|error| {
             anyhow::anyhow!("{error}. `jifen config` prints every key with its meaning; they go into {} or JIFEN_<KEY>", file.display())
         })?;

@@ -1,9 +1,16 @@
 //! `jifen up`: everything in one process, with its own NATS and Postgres unless URLs are given.
 
-use std::{env, time::{Duration, Instant}};
+use std::{
+    env,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, bail};
-use jifen_contracts::{Envelope, EventType, endpoint::{ProgramGet, ProgramGetRequest}, event::ProgramApplied};
+use jifen_contracts::{
+    Envelope, EventType,
+    endpoint::{ProgramGet, ProgramGetRequest},
+    event::ProgramApplied,
+};
 use jifen_infra::{
     Home, HomeLock, Keys, NatsServer, Postgres,
     binaries::{self, Search},
@@ -12,14 +19,21 @@ use jifen_infra::{
     postgres::{self, PostgresOptions},
 };
 use jifen_kernel::StoreCode;
-use jifen_runtime::{ask, http::{self, Readiness}, telemetry::Telemetry};
+use jifen_runtime::{
+    ask,
+    http::{self, Readiness},
+    telemetry::Telemetry,
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    demo, output::Printer, running::RunningFile,
+    demo,
+    output::Printer,
+    running::RunningFile,
     serve::{Servers, asked_to_stop, bind_http, login, prepare_streams, start_services, stop_services},
-    services, settings::Settings,
+    services,
+    settings::Settings,
 };
 
 /// How often the children are looked after.
@@ -142,18 +156,15 @@ pub async fn up(settings: Settings, with_demo: bool) -> Result<()> {
 async fn prepare(settings: &Settings, home: &Home, lock: HomeLock) -> Result<(Children, Servers)> {
     let mut children = Children { nats: None, postgres: None, _lock: lock };
     let say = |line: &str| Printer.note(line);
-    let database_url = match &settings.database_url {
-        Some(url) => {
-            Printer.note("Postgres: the given URL");
-            url.clone()
-        }
-        None => {
-            let (home, settings) = (home.clone(), settings.clone());
-            let server = tokio::task::spawn_blocking(move || start_postgres(&settings, &home)).await??;
-            let url = server.admin_url();
-            children.postgres = Some(server);
-            url
-        }
+    let database_url = if let Some(url) = &settings.database_url {
+        Printer.note("Postgres: the given URL");
+        url.clone()
+    } else {
+        let (home, settings) = (home.clone(), settings.clone());
+        let server = tokio::task::spawn_blocking(move || start_postgres(&settings, &home)).await??;
+        let url = server.admin_url();
+        children.postgres = Some(server);
+        url
     };
     database::ensure_database(&database_url).await?;
     let mut connection = database::connect(&database_url).await?;
@@ -161,25 +172,26 @@ async fn prepare(settings: &Settings, home: &Home, lock: HomeLock) -> Result<(Ch
     sqlx::Connection::close(connection).await?;
     if !made.is_empty() {
         let folder = home.keys_dir();
-        say(&format!("new keys ({}) in {}: BACK THEM UP. Without them nobody can read the members' data.", made.join(", "), folder.display()));
+        say(&format!(
+            "new keys ({}) in {}: BACK THEM UP. Without them nobody can read the members' data.",
+            made.join(", "),
+            folder.display()
+        ));
     }
     let entries = services::all();
     let names: Vec<&str> = entries.iter().map(|entry| entry.name).collect();
     let schemas: Vec<_> = entries.into_iter().map(|entry| entry.schema).collect();
     bootstrap::bootstrap(&database_url, &keys, &names).await?;
     migrations::migrate(&database_url, &keys, &schemas).await?;
-    let nats_url = match &settings.nats_url {
-        Some(url) => {
-            Printer.note("NATS: the given URL");
-            url.clone()
-        }
-        None => {
-            let (home, settings, keys) = (home.clone(), settings.clone(), keys.clone());
-            let server = tokio::task::spawn_blocking(move || start_nats(&settings, &home, &keys)).await??;
-            let url = server.url();
-            children.nats = Some(server);
-            url
-        }
+    let nats_url = if let Some(url) = &settings.nats_url {
+        Printer.note("NATS: the given URL");
+        url.clone()
+    } else {
+        let (home, settings, keys) = (home.clone(), settings.clone(), keys.clone());
+        let server = tokio::task::spawn_blocking(move || start_nats(&settings, &home, &keys)).await??;
+        let url = server.url();
+        children.nats = Some(server);
+        url
     };
     let servers = Servers { database_url, nats_url, keys };
     prepare_streams(&servers).await?;

@@ -3,6 +3,7 @@
 
 mod invoice;
 mod reader;
+pub(crate) mod schema;
 
 pub use invoice::{Customer, Invoice, Line, Payer, Reduction, ReductionKind};
 pub use reader::{Fault, MAX_DOCUMENT_BYTES, MAX_LINES, Opened, open};

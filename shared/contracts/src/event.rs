@@ -7,7 +7,11 @@ use jifen_kernel::{MemberId, Money, Points, StoreCode, Token};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{EventType, document::{Payer, ReductionKind}, program::AppliedProgram};
+use crate::{
+    EventType,
+    document::{Payer, ReductionKind},
+    program::AppliedProgram,
+};
 
 /// A keyed hash of a personal value with its key's version: `1:<64 hex>`. Equal values under one key have equal hashes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]

@@ -5,8 +5,9 @@
 //!
 //! Reading order: [`subject`] (where), [`envelope`] (how), [`document`] (what stores send), [`event`] (what
 //! services publish), [`notify`] (what gateways get), [`endpoint`] (what can be asked), [`code`] (what can go wrong),
-//! [`program`] (the rules as data).
+//! [`program`] (the rules as data). [`catalogue`] lists every message once: schemas and AsyncAPI are made from it.
 
+pub mod catalogue;
 pub mod code;
 pub mod document;
 pub mod endpoint;
@@ -18,5 +19,5 @@ pub mod receipt;
 pub mod subject;
 
 pub use code::{Code, Problem};
-pub use envelope::{EventType, Envelope};
+pub use envelope::{Envelope, EventType};
 pub use event::KeyedHash;

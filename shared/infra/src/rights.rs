@@ -7,6 +7,8 @@
 //! - A service publishes its own events and answers its own endpoints. Nobody but the provisioner deletes or purges.
 //! - Replies go to `_INBOX.<user>.>`, which only that user may read: a reply of `member` carries telephone numbers. Clients
 //!   set this prefix ([`inbox_prefix`]); only the user [`LOCAL`], who connects without credentials, has the clients' default.
+//! - Members' contacts are asked for by `notification` alone; the content of dead letters, which may hold personal values, is
+//!   shown to the operator alone.
 //! - A service's durable consumers bear names of the table; whoever else may make consumers on a stream may not touch those:
 //!   an acknowledgement in another's name would lose a message.
 
@@ -52,18 +54,18 @@ pub const SERVICES: &[Service] = &[
         name: "notification",
         reads: &[STREAM_EVENTS, STREAM_GATEWAY_RECEIPTS],
         publishes: &["notify.v1.>"],
-        durables: &[
-            "notification_registered",
-            "notification_settled",
-            "notification_upgraded",
-            "notification_gateway_receipts",
-        ],
+        durables: &["notification_registered", "notification_settled", "notification_upgraded", "notification_gateway_receipts"],
     },
     Service { name: "program", reads: &[], publishes: &[], durables: &["program"] },
 ];
 
 /// The channels for which a gateway may connect.
 pub const CHANNELS: [&str; 4] = ["sms", "wechat", "app", "email"];
+
+/// Answers with members' telephone numbers, and the one service that may ask.
+const CONTACTS: (&str, &str) = ("api.member.contacts.>", "notification");
+/// Answers with the content of messages.
+const DEAD_LETTERS: &str = "api.*.dead_letter.>";
 
 /// What may be published or subscribed. A denied subject stays denied whatever is allowed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -131,6 +133,9 @@ pub fn users(prefix: &str, stores: &[StoreCode]) -> Vec<User> {
     users.extend(CHANNELS.into_iter().map(gateway));
     users.extend(stores.iter().map(store));
     for user in &mut users {
+        if user.name != CONTACTS.1 && user.name != PROVISIONER {
+            user.publish.deny.push(CONTACTS.0.into());
+        }
         user.name.insert_str(0, prefix);
         let own = format!("{}.>", inbox_prefix(&user.name));
         user.subscribe.allow.push(own);
@@ -176,6 +181,7 @@ fn local(prefix: &str, private_inboxes: Vec<String>) -> User {
     let subscribe = ["receipt.v1.>", "notify.v1.>", "evt.>", "_INBOX.>"].map(String::from);
     let mut local = user(format!("{prefix}{LOCAL}"), publish, subscribe.into());
     local.publish.deny = not_the_services_consumers();
+    local.publish.deny.extend([CONTACTS.0, DEAD_LETTERS].map(String::from));
     local.subscribe.deny = private_inboxes;
     local
 }
@@ -316,6 +322,13 @@ mod tests {
             ("points", "evt.tier.upgraded.v1.SH01", false, false),
             ("points", "api.points.account.get", true, true),
             ("points", "api.member.member.get", true, false),
+            ("points", "api.member.contacts.batch", false, false),
+            ("notification", "api.member.contacts.batch", true, false),
+            ("operator", "api.member.contacts.batch", false, false),
+            ("operator", "api.points.dead_letter.show", true, false),
+            ("SH01", "api.member.contacts.batch.SH01", false, false),
+            ("local", "api.member.contacts.batch", false, false),
+            ("local", "api.points.dead_letter.show", false, false),
             ("points", "receipt.v1.SH01", false, false),
             ("points", "evt.program.applied.v1._", false, true),
             ("points", "evt.member.registered.v1.SH01", false, false),

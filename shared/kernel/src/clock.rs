@@ -57,9 +57,7 @@ pub fn start_of_day(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
         chrono::LocalResult::Single(at) | chrono::LocalResult::Ambiguous(at, _) => at.with_timezone(&Utc),
         chrono::LocalResult::None => {
             let later = midnight + chrono::Duration::hours(1);
-            zone.from_local_datetime(&later)
-                .earliest()
-                .map_or_else(|| Utc.from_utc_datetime(&later), |at| at.with_timezone(&Utc))
+            zone.from_local_datetime(&later).earliest().map_or_else(|| Utc.from_utc_datetime(&later), |at| at.with_timezone(&Utc))
         }
     }
 }
@@ -73,10 +71,7 @@ mod tests {
         let zone = chrono_tz::Asia::Shanghai;
         let at: DateTime<Utc> = "2026-09-30T16:00:00Z".parse().expect("instant");
         assert_eq!(local_date(at, zone), NaiveDate::from_ymd_opt(2026, 10, 1).expect("date"));
-        assert_eq!(
-            local_date(at - chrono::Duration::nanoseconds(1), zone),
-            NaiveDate::from_ymd_opt(2026, 9, 30).expect("date")
-        );
+        assert_eq!(local_date(at - chrono::Duration::nanoseconds(1), zone), NaiveDate::from_ymd_opt(2026, 9, 30).expect("date"));
         assert_eq!(start_of_day(NaiveDate::from_ymd_opt(2026, 10, 1).expect("date"), zone), at);
     }
 }

@@ -23,7 +23,7 @@ pub enum BadPersonal {
 }
 
 macro_rules! personal {
-    ($(#[$doc:meta])* $name:ident, $mask:expr) => {
+    ($(#[$doc:meta])* $name:ident, $mask:expr, $max_chars:literal, $pattern:expr) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(String);
@@ -65,8 +65,9 @@ macro_rules! personal {
             fn schema_name() -> std::borrow::Cow<'static, str> {
                 stringify!($name).into()
             }
-            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                String::json_schema(generator)
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                // The spellings that `try_new` takes, as far as a pattern can say it.
+                schemars::json_schema!({ "type": "string", "maxLength": $max_chars, "pattern": $pattern })
             }
         }
     };
@@ -85,22 +86,32 @@ fn keep(text: &str, head: usize, tail: usize) -> String {
 personal!(
     /// A mobile number, held as 11 digits.
     Phone,
-    |text| keep(text, 3, 4)
+    |text| keep(text, 3, 4),
+    32,
+    // Eleven digits, optionally behind +86, 0086 or 86, with blanks and hyphens anywhere.
+    "^[ -]*(?:(?:\\+[ -]*|0[ -]*0[ -]*)?8[ -]*6[ -]*)?1[ -]*[3-9](?:[ -]*[0-9]){9}[ -]*$"
 );
 personal!(
     /// A vehicle identification number, 17 characters, upper case.
     Vin,
-    |text| keep(text, 3, 4)
+    |text| keep(text, 3, 4),
+    17,
+    "^[A-HJ-NPR-Za-hj-npr-z0-9]{17}$"
 );
 personal!(
     /// A number plate, upper case, without separators.
     Plate,
-    |text| keep(text, 2, 2)
+    |text| keep(text, 2, 2),
+    64,
+    // Province, letter, five or six more, with blanks, hyphens and middle dots anywhere.
+    "^[ \\-·•]*[\\u4e00-\\u9fff][ \\-·•]*[A-Za-z][ \\-·•]*(?:[A-HJ-NP-Za-hj-np-z0-9][ \\-·•]*){4,5}[A-HJ-NP-Za-hj-np-z0-9挂学警港澳使领][ \\-·•]*$"
 );
 personal!(
     /// A person's name.
     PersonName,
-    |text| keep(text, 1, 0)
+    |text| keep(text, 1, 0),
+    64,
+    "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"
 );
 
 impl Phone {
@@ -110,10 +121,8 @@ impl Phone {
             return Err(BadPersonal::Phone);
         }
         let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
-        let digits = ["+86", "0086", "86"]
-            .iter()
-            .find_map(|prefix| digits.strip_prefix(prefix).filter(|rest| rest.len() == 11))
-            .unwrap_or(&digits);
+        let digits =
+            ["+86", "0086", "86"].iter().find_map(|prefix| digits.strip_prefix(prefix).filter(|rest| rest.len() == 11)).unwrap_or(&digits);
         let bytes = digits.as_bytes();
         let valid = bytes.len() == 11 && bytes.iter().all(u8::is_ascii_digit) && bytes[0] == b'1' && (b'3'..=b'9').contains(&bytes[1]);
         if valid { Ok(Self(digits.to_owned())) } else { Err(BadPersonal::Phone) }
@@ -136,10 +145,11 @@ impl Vin {
 impl Plate {
     /// Reads a number plate; blanks, hyphens and middle dots are tolerated, lower case is raised.
     pub fn try_new(text: &str) -> Result<Self, BadPersonal> {
-        if text.len() > 64 {
+        if text.chars().count() > 64 {
             return Err(BadPersonal::Plate);
         }
-        let plain: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '·' | '•')).flat_map(char::to_uppercase).collect();
+        // Latin letters only: other alphabets have letters whose capital is a Latin one.
+        let plain: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '·' | '•')).map(|c| c.to_ascii_uppercase()).collect();
         let chars: Vec<char> = plain.chars().collect();
         let han = |c: &char| ('\u{4e00}'..='\u{9fff}').contains(c);
         let serial = |c: &char| (c.is_ascii_digit() || c.is_ascii_uppercase()) && !matches!(c, 'I' | 'O');

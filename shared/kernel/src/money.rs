@@ -1,6 +1,10 @@
 //! Money in yuan, exact to the fen.
 
-use std::{fmt, iter::Sum, ops::{Add, AddAssign, Sub}};
+use std::{
+    fmt,
+    iter::Sum,
+    ops::{Add, AddAssign, Sub},
+};
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -152,9 +156,18 @@ mod tests {
         assert_eq!(Money::try_new("120.5"), Ok(Money(12_050)));
         assert_eq!(Money::try_new("0"), Ok(Money(0)));
         for (text, why) in [
-            ("", BadMoney::Malformed), ("-1", BadMoney::Negative), ("-", BadMoney::Malformed), ("1.234", BadMoney::TooPrecise),
-            ("1e999", BadMoney::Malformed), ("NaN", BadMoney::Malformed), (".5", BadMoney::Malformed), ("5.", BadMoney::Malformed),
-            ("１２", BadMoney::Malformed), ("12345678901", BadMoney::TooLarge), ("1 000", BadMoney::Malformed), ("+1", BadMoney::Malformed),
+            ("", BadMoney::Malformed),
+            ("-1", BadMoney::Negative),
+            ("-", BadMoney::Malformed),
+            ("1.234", BadMoney::TooPrecise),
+            ("1e999", BadMoney::Malformed),
+            ("NaN", BadMoney::Malformed),
+            (".5", BadMoney::Malformed),
+            ("5.", BadMoney::Malformed),
+            ("１２", BadMoney::Malformed),
+            ("12345678901", BadMoney::TooLarge),
+            ("1 000", BadMoney::Malformed),
+            ("+1", BadMoney::Malformed),
         ] {
             assert_eq!(Money::try_new(text), Err(why), "{text:?}");
         }

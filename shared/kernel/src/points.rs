@@ -1,6 +1,10 @@
 //! Points are whole numbers; a rate is an exact decimal.
 
-use std::{fmt, iter::Sum, ops::{Add, AddAssign, Sub}};
+use std::{
+    fmt,
+    iter::Sum,
+    ops::{Add, AddAssign, Sub},
+};
 
 use rust_decimal::{Decimal, RoundingStrategy, prelude::ToPrimitive};
 use serde::{Deserialize, Serialize};
@@ -134,8 +138,13 @@ mod tests {
     #[test]
     fn points_are_multiplied_exactly_and_floored_once() {
         for (rate, amount, points) in [
-            ("1.5", "1000.00", 1500), ("1.0", "333.33", 333), ("1.2", "333.33", 399), ("1", "0.99", 0),
-            ("1.5", "0.67", 1), ("0", "99999.99", 0), ("1000", "9999999999.99", 9_999_999_999_990),
+            ("1.5", "1000.00", 1500),
+            ("1.0", "333.33", 333),
+            ("1.2", "333.33", 399),
+            ("1", "0.99", 0),
+            ("1.5", "0.67", 1),
+            ("0", "99999.99", 0),
+            ("1000", "9999999999.99", 9_999_999_999_990),
         ] {
             assert_eq!(earned(rate, amount), points, "{rate} x {amount}");
         }

@@ -1,12 +1,24 @@
 //! What a running service has at hand.
 
-use std::sync::{Arc, atomic::{AtomicI64, Ordering}};
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
 
 use async_nats::jetstream;
 use jifen_kernel::{Clock, Ids, SystemClock};
-use sqlx::{PgPool, postgres::{PgConnectOptions, PgPoolOptions}};
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 
-use crate::{Failure, Limits, Outbox, crypto::{LookupKey, SealKey}, programs::Programs, relay::Relay, telemetry::Telemetry};
+use crate::{
+    Failure, Limits, Outbox,
+    crypto::{LookupKey, SealKey},
+    programs::Programs,
+    relay::Relay,
+    telemetry::Telemetry,
+};
 
 /// How to log in to the broker.
 #[derive(Clone)]
@@ -41,6 +53,7 @@ impl NatsLogin {
                         // A publish without the right to it is no error at the caller: it only shows here.
                         async_nats::Event::ServerError(error) => tracing::error!(service, %error, "the broker refused something"),
                         async_nats::Event::ClientError(error) => tracing::warn!(service, %error, "broker client"),
+                        async_nats::Event::Connected => tracing::debug!(service, "connected to the broker"),
                         other => tracing::info!(service, event = %other, "broker connection"),
                     }
                 }

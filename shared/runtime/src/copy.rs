@@ -40,7 +40,8 @@ impl CopySession {
         if !self.sweeping {
             let key = self.service.bytes().fold(7_i32, |key, byte| key.wrapping_mul(31).wrapping_add(i32::from(byte)));
             let connection = self.connection().await?;
-            let held: bool = sqlx::query_scalar("select pg_try_advisory_lock($1, $2)").bind(SWEEPER).bind(key).fetch_one(connection).await?;
+            let held: bool =
+                sqlx::query_scalar("select pg_try_advisory_lock($1, $2)").bind(SWEEPER).bind(key).fetch_one(connection).await?;
             self.sweeping = held;
         }
         Ok(self.sweeping)

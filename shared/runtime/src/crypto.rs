@@ -2,7 +2,10 @@
 //!
 //! GCM-SIV because many copies draw nonces from randomness alone: a repeated nonce then reveals equality, never a key.
 
-use aes_gcm_siv::{Aes256GcmSiv, KeyInit, Nonce, aead::{Aead, Payload}};
+use aes_gcm_siv::{
+    Aes256GcmSiv, KeyInit, Nonce,
+    aead::{Aead, Payload},
+};
 use hmac::{Hmac, Mac};
 use jifen_contracts::KeyedHash;
 use jifen_kernel::Ids;

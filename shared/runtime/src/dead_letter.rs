@@ -59,8 +59,14 @@ pub(crate) async fn save(
         .execute(&mut *tx)
         .await?;
         tracing::error!(
-            service = cx.service, consumer, subject = raw.subject, sequence = raw.stream_sequence, code = poison.code.code,
-            reason = poison.reason, trace_id = trace.map(TraceContext::trace_id_hex), "set aside as a dead letter"
+            service = cx.service,
+            consumer,
+            subject = raw.subject,
+            sequence = raw.stream_sequence,
+            code = poison.code.code,
+            reason = poison.reason,
+            trace_id = trace.map(TraceContext::trace_id_hex),
+            "set aside as a dead letter"
         );
     }
     cx.telemetry.count("dead_letters", cx.service, consumer, letters.len());
@@ -79,7 +85,8 @@ pub async fn show(cx: &Ctx, id: Uuid) -> Result<(DeadLetter, Vec<u8>), Problem> 
     let query = format!("select {COLUMNS} from dead_letter where id = $1");
     let letter: Option<DeadLetter> = sqlx::query_as(sqlx::AssertSqlSafe(query)).bind(id).fetch_optional(&cx.pool).await.map_err(failed)?;
     let letter = letter.ok_or(code::DEAD_LETTER_NOT_FOUND)?;
-    let sealed: Vec<u8> = sqlx::query_scalar("select payload from dead_letter where id = $1").bind(id).fetch_one(&cx.pool).await.map_err(failed)?;
+    let sealed: Vec<u8> =
+        sqlx::query_scalar("select payload from dead_letter where id = $1").bind(id).fetch_one(&cx.pool).await.map_err(failed)?;
     let payload = cx.seal.open(&sealed, id.as_bytes()).map_err(|e| Problem::new(code::SERVICE_INTERNAL).detail(e.to_string()))?;
     Ok((letter, payload))
 }

@@ -5,7 +5,10 @@
 
 use std::{collections::HashMap, future::Future, sync::Arc};
 
-use async_nats::{HeaderMap, service::{self, Request, error::Error as MicroError}};
+use async_nats::{
+    HeaderMap,
+    service::{self, Request, error::Error as MicroError},
+};
 use futures_util::{FutureExt, StreamExt};
 use jifen_contracts::{Problem, code, endpoint::Endpoint};
 use serde_json::Value;
@@ -13,7 +16,14 @@ use sqlx::PgConnection;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Ctx, Failure, Outbox, context::StartError, limits, message::Cause, operation::{self, Claim, Met}, trace::TraceContext};
+use crate::{
+    Ctx, Failure, Outbox,
+    context::StartError,
+    limits,
+    message::Cause,
+    operation::{self, Claim, Met},
+    trace::TraceContext,
+};
 
 /// Answers a read.
 pub trait Query: Send + Sync + 'static {
@@ -253,7 +263,11 @@ async fn process<M: Mutation>(cx: &Arc<Ctx>, mutation: &Arc<M>, requests: Vec<Re
                 places.insert(id.clone(), groups.len());
                 let traceparent = request.message.headers.as_ref().and_then(|headers| headers.get("traceparent"));
                 let cause = Cause { id: None, correlation: None, trace: traceparent.and_then(|text| TraceContext::parse(text.as_str())) };
-                groups.push(Group { asked: Asked { request: asked, cause }, claim: Claim { operation_id: id, hash }, callers: vec![request] });
+                groups.push(Group {
+                    asked: Asked { request: asked, cause },
+                    claim: Claim { operation_id: id, hash },
+                    callers: vec![request],
+                });
             }
         }
     }
@@ -286,7 +300,8 @@ async fn process<M: Mutation>(cx: &Arc<Ctx>, mutation: &Arc<M>, requests: Vec<Re
             }
             Err(Failure::Defect(why)) if claims.len() > 1 => {
                 tracing::warn!(service = cx.service, endpoint, requests = claims.len(), why, "halving the batch");
-                let mut groups: Vec<_> = claims.into_iter().zip(asked).zip(callers).map(|((claim, asked), callers)| Group { asked, claim, callers }).collect();
+                let mut groups: Vec<_> =
+                    claims.into_iter().zip(asked).zip(callers).map(|((claim, asked), callers)| Group { asked, claim, callers }).collect();
                 let later = groups.split_off(groups.len() / 2);
                 parts.push(later);
                 parts.push(groups);

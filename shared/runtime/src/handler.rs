@@ -5,7 +5,10 @@ use std::future::Future;
 use jifen_contracts::{Envelope, EventType, envelope};
 use sqlx::PgConnection;
 
-use crate::{Ctx, Failure, Outbox, Poison, message::{Cause, RawMessage}};
+use crate::{
+    Ctx, Failure, Outbox, Poison,
+    message::{Cause, RawMessage},
+};
 
 /// A decoded message of a batch.
 #[derive(Debug)]

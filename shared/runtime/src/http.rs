@@ -1,6 +1,12 @@
 //! `/livez`, `/readyz` and `/metrics` of a process.
 
-use std::{net::SocketAddr, sync::{Arc, atomic::{AtomicBool, Ordering}}};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use axum::{Router, http::StatusCode, routing::get};
 use tokio::net::TcpListener;

@@ -56,7 +56,9 @@ pub async fn claim<T>(
         .fetch_all(tx)
         .await?;
         for row in rows.iter().filter(|row| changed.contains(&row.1)) {
-            fates.poison.push((row.3, Poison { code: code::EVENT_HASH_CHANGED, reason: "an event id came again with other content".to_owned() }));
+            fates
+                .poison
+                .push((row.3, Poison { code: code::EVENT_HASH_CHANGED, reason: "an event id came again with other content".to_owned() }));
         }
     }
     let new: std::collections::HashSet<Uuid> = new.into_iter().collect();

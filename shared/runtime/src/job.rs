@@ -31,8 +31,7 @@ pub(crate) async fn keep<J: Job>(cx: Arc<Ctx>, job: Arc<J>, stop: CancellationTo
 pub async fn run_once<J: Job>(cx: &Ctx, job: &J) -> Result<(), Failure> {
     let mut tx = cx.pool.begin().await?;
     let key = format!("{}/{}", cx.service, J::NAME);
-    let free: bool =
-        sqlx::query_scalar("select pg_try_advisory_xact_lock(hashtextextended($1, 0))").bind(key).fetch_one(&mut *tx).await?;
+    let free: bool = sqlx::query_scalar("select pg_try_advisory_xact_lock(hashtextextended($1, 0))").bind(key).fetch_one(&mut *tx).await?;
     if !free {
         return Ok(());
     }

@@ -46,12 +46,7 @@ impl OutRow {
 }
 
 fn headers_for(id: &Uuid, kind: &str, source: &str, traceparent: &str) -> Vec<(&'static str, String)> {
-    vec![
-        ("ce-id", id.to_string()),
-        ("ce-type", kind.to_owned()),
-        ("ce-source", source.to_owned()),
-        ("traceparent", traceparent.to_owned()),
-    ]
+    vec![("ce-id", id.to_string()), ("ce-type", kind.to_owned()), ("ce-source", source.to_owned()), ("traceparent", traceparent.to_owned())]
 }
 
 /// The messages of one commit.

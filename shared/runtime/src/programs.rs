@@ -4,11 +4,19 @@
 //! version comes again until it is known. Announcements arrive as plain messages, and `program` is asked at start and
 //! now and then, in case one was missed.
 
-use std::{collections::BTreeMap, sync::{Arc, PoisonError, RwLock}};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
-use jifen_contracts::{Envelope, EventType, endpoint::{ProgramList, ProgramsRequest}, event::ProgramApplied, program::{AppliedProgram, in_force_at}};
+use jifen_contracts::{
+    Envelope, EventType,
+    endpoint::{ProgramList, ProgramsRequest},
+    event::ProgramApplied,
+    program::{AppliedProgram, in_force_at},
+};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 

@@ -3,19 +3,36 @@
 //! No promise rests on a broker's acknowledgement. A commit is published until its header row is marked; a lost mark
 //! only means a repeat, which `Nats-Msg-Id` and the consumers' claims absorb.
 
-use std::{collections::HashMap, sync::{Arc, Mutex, PoisonError, atomic::Ordering}};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+};
 
-use async_nats::{HeaderMap, jetstream::{self, message::PublishMessage}};
+use async_nats::{
+    HeaderMap,
+    jetstream::{self, message::PublishMessage},
+};
 use chrono::{DateTime, Utc};
 use jifen_contracts::envelope;
 use jifen_kernel::Clock;
 use rand::Rng;
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row, postgres::{PgConnectOptions, PgPoolOptions}};
+use sqlx::{
+    AssertSqlSafe, PgConnection, PgPool, Row,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{Ctx, copy::{self, CopySession}, crypto::SealKey, failure::Failure, limits, outbox::{Commit, OutRow}, telemetry::Telemetry};
+use crate::{
+    Ctx,
+    copy::{self, CopySession},
+    crypto::SealKey,
+    failure::Failure,
+    limits,
+    outbox::{Commit, OutRow},
+    telemetry::Telemetry,
+};
 
 /// Marks queued for one statement.
 const MARKS_WAITING: usize = 4_096;
@@ -59,9 +76,9 @@ impl Relay {
         telemetry: Telemetry,
     ) -> Self {
         // Marks need no durability: see above. One connection is enough, for they are batched.
-        let pool = PgPoolOptions::new()
-            .max_connections(1)
-            .connect_lazy_with(options.clone().application_name(&format!("jifen-{service}-relay")).options([("synchronous_commit", "off")]));
+        let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(
+            options.clone().application_name(&format!("jifen-{service}-relay")).options([("synchronous_commit", "off")]),
+        );
         let (marks, queue) = mpsc::channel(MARKS_WAITING);
         let marker = tokio::spawn(mark_all(service, pool.clone(), queue));
         Self {

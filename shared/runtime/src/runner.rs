@@ -5,16 +5,22 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_nats::jetstream::{AckKind, Message, consumer::{AckPolicy, PullConsumer, pull}};
+use async_nats::jetstream::{
+    AckKind, Message,
+    consumer::{AckPolicy, PullConsumer, pull},
+};
 use futures_util::{FutureExt, StreamExt, stream::ReadyChunks};
 use jifen_contracts::subject;
 use rand::Rng;
-use tokio::{sync::{OwnedSemaphorePermit, Semaphore}, time::Instant};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    BatchHandler, Ctx, Decode, Failure, Fates, Incoming, Poison,
-    context::StartError, dead_letter, limits, message::RawMessage, outbox::Commit, trace::TraceContext,
+    BatchHandler, Ctx, Decode, Failure, Fates, Incoming, Poison, context::StartError, dead_letter, limits, message::RawMessage,
+    outbox::Commit, trace::TraceContext,
 };
 
 /// What a consumer reads and under which durable name all copies share it.
@@ -112,10 +118,8 @@ impl<H: BatchHandler> Runner<H> {
             };
             let Some(chunk) = chunk else { return Err("the broker ended the stream".to_owned()) };
             let mut failed = None;
-            let messages: Vec<Message> = chunk
-                .into_iter()
-                .filter_map(|message| message.inspect_err(|error| failed = Some(error.to_string())).ok())
-                .collect();
+            let messages: Vec<Message> =
+                chunk.into_iter().filter_map(|message| message.inspect_err(|error| failed = Some(error.to_string())).ok()).collect();
             self.process(messages, tasks, permit).await;
             if let Some(why) = failed {
                 return Err(why);
@@ -158,7 +162,13 @@ impl<H: BatchHandler> Runner<H> {
                     });
                 }
                 Err(Failure::Transient(why)) => {
-                    tracing::warn!(service = self.cx.service, consumer = self.inbound.durable, messages = items.len(), why, "the batch comes again");
+                    tracing::warn!(
+                        service = self.cx.service,
+                        consumer = self.inbound.durable,
+                        messages = items.len(),
+                        why,
+                        "the batch comes again"
+                    );
                     self.cx.telemetry.count("retried", self.cx.service, self.inbound.durable, items.len());
                     for (message, incoming) in acks.iter().zip(&items) {
                         again(message, incoming.raw.deliveries).await;
@@ -173,7 +183,13 @@ impl<H: BatchHandler> Runner<H> {
                     }
                 }
                 Err(Failure::Defect(why)) => {
-                    tracing::warn!(service = self.cx.service, consumer = self.inbound.durable, messages = items.len(), why, "halving the batch");
+                    tracing::warn!(
+                        service = self.cx.service,
+                        consumer = self.inbound.durable,
+                        messages = items.len(),
+                        why,
+                        "halving the batch"
+                    );
                     let middle = items.len() / 2;
                     let (mut acks, mut items) = (acks, items);
                     let (later_acks, later_items) = (acks.split_off(middle), items.split_off(middle));
@@ -216,7 +232,13 @@ impl<H: BatchHandler> Runner<H> {
         let mut again_count = 0;
         for ((message, incoming), retry) in acks.iter().zip(&items).zip(retry) {
             if let Some(why) = retry {
-                tracing::info!(service = self.cx.service, consumer = self.inbound.durable, sequence = incoming.raw.stream_sequence, why, "comes again");
+                tracing::info!(
+                    service = self.cx.service,
+                    consumer = self.inbound.durable,
+                    sequence = incoming.raw.stream_sequence,
+                    why,
+                    "comes again"
+                );
                 again(message, incoming.raw.deliveries).await;
                 again_count += 1;
             } else {

@@ -12,7 +12,9 @@ use crate::{
     BatchHandler, Ctx, Event, Job, Mutation, Query, ServiceConfig,
     context::StartError,
     dead_letter::{self, DeadLetter},
-    endpoint, job, limits, message::RawMessage, programs, relay,
+    endpoint, job, limits,
+    message::RawMessage,
+    programs, relay,
     runner::{Inbound, Runner, stream_of_filter},
 };
 
@@ -142,14 +144,10 @@ impl Service {
         keeping.spawn(programs::keep(Arc::clone(&cx), stop_keeping.clone()));
         let (mut retries, mut lags) = (HashMap::new(), Vec::new());
         for part in self.parts {
-            let launch =
-                Launch { cx: &cx, micro: &micro, tasks: &tasks, stop: &stop, retries: &mut retries, lags: &mut lags };
+            let launch = Launch { cx: &cx, micro: &micro, tasks: &tasks, stop: &stop, retries: &mut retries, lags: &mut lags };
             part(launch).await?;
         }
         serve_dead_letters(&cx, retries, &tasks, &stop).await?;
-        // A round trip behind the subscriptions: whoever hears that the service runs can ask it.
-        let asked = cx.js.query_account().await;
-        asked.map_err(|e| StartError::Setup { service: cx.service, what: "JetStream".to_owned(), why: e.to_string() })?;
         heard(&cx).await?;
         let watch = Arc::clone(&cx);
         let stop_watching = stop.clone();
@@ -176,7 +174,9 @@ async fn heard(cx: &Ctx) -> Result<(), StartError> {
     let mut echo = cx.nats.subscribe(inbox.clone()).await.map_err(|e| failed(e.to_string()))?;
     cx.nats.publish(inbox, bytes::Bytes::new()).await.map_err(|e| failed(e.to_string()))?;
     let came = tokio::time::timeout(limits::ASK_WAIT, echo.next()).await;
-    came.map_err(|_| failed("the broker did not answer in time".to_owned()))?.map(|_| ()).ok_or_else(|| failed("the connection ended".to_owned()))
+    came.map_err(|_| failed("the broker did not answer in time".to_owned()))?
+        .map(|_| ())
+        .ok_or_else(|| failed("the connection ended".to_owned()))
 }
 
 /// A running copy of a service.
@@ -297,7 +297,8 @@ async fn answer_dead_letters(
         ("retry", Some(id)) => {
             let (letter, payload) = dead_letter::show(cx, id).await?;
             let retry = retries.get(letter.consumer.as_str());
-            let retry = retry.ok_or_else(|| Problem::new(code::DEAD_LETTER_NOT_FOUND).detail(format!("no consumer {} runs here", letter.consumer)))?;
+            let retry = retry
+                .ok_or_else(|| Problem::new(code::DEAD_LETTER_NOT_FOUND).detail(format!("no consumer {} runs here", letter.consumer)))?;
             let raw = RawMessage {
                 subject: letter.subject.clone(),
                 payload: payload.into(),

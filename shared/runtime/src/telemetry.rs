@@ -3,7 +3,11 @@
 //! Every message carries its trace context whether or not anybody collects; spans are made only where an OTLP endpoint is
 //! set: one a published message, from its cause's to its commit, so a trace is the document's whole way.
 
-use std::{sync::Arc, time::{Duration, SystemTime}};
+use std::{
+    io::IsTerminal,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use jifen_kernel::ids::instant_of;
 use opentelemetry::{
@@ -50,7 +54,8 @@ impl Telemetry {
         let meter = provider.meter("jifen");
         let spans = otlp_endpoint
             .map(|endpoint| {
-                let exporter = opentelemetry_otlp::SpanExporter::builder().with_http().with_endpoint(endpoint).build().map_err(|e| e.to_string())?;
+                let exporter =
+                    opentelemetry_otlp::SpanExporter::builder().with_http().with_endpoint(endpoint).build().map_err(|e| e.to_string())?;
                 let mut processor = BatchSpanProcessor::builder(exporter).build();
                 processor.set_resource(&Resource::builder().with_service_name("jifen").build());
                 Ok::<_, String>(processor)
@@ -162,6 +167,6 @@ impl Ctx {
 /// Sets logging up for the process: `filter` as in `info,sqlx=warn`; `json` for machines.
 pub fn start_logging(filter: &str, json: bool) -> Result<(), String> {
     let filter = tracing_subscriber::EnvFilter::try_new(filter).map_err(|e| format!("log filter {filter:?}: {e}"))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     if json { builder.json().try_init() } else { builder.with_target(false).try_init() }.map_err(|e| e.to_string())
 }

@@ -65,7 +65,8 @@ mod tests {
         let child = context.child(&Ids::seeded(1));
         assert_eq!(child.trace_id, context.trace_id);
         assert_ne!(child.span_id, context.span_id);
-        for bad in ["", "00-0-0-0", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "zz", "00-4bf92f3577b34da6a3ce929d0e0e4736"] {
+        for bad in ["", "00-0-0-0", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "zz", "00-4bf92f3577b34da6a3ce929d0e0e4736"]
+        {
             assert_eq!(TraceContext::parse(bad), None, "{bad}");
         }
     }

@@ -91,7 +91,9 @@ impl Load {
         let receiving = async {
             let mut seen = 0;
             while seen < count {
-                let message = tokio::time::timeout(PATIENCE, commands.next()).await.with_context(|| format!("only {seen} of {count} messages came"))?;
+                let message = tokio::time::timeout(PATIENCE, commands.next())
+                    .await
+                    .with_context(|| format!("only {seen} of {count} messages came"))?;
                 let message = message.context("the connection ended")?;
                 let command: Value = serde_json::from_slice(&message.payload)?;
                 seen += usize::from(command["data"]["kind"] == "points_earned");
@@ -121,7 +123,9 @@ impl Load {
         let receiving = async {
             let (mut started, mut latencies) = (HashMap::new(), Vec::with_capacity(count));
             while latencies.len() < count {
-                let message = tokio::time::timeout(PATIENCE, commands.next()).await.with_context(|| format!("only {} messages came", latencies.len()))?;
+                let message = tokio::time::timeout(PATIENCE, commands.next())
+                    .await
+                    .with_context(|| format!("only {} messages came", latencies.len()))?;
                 let now = Instant::now();
                 let command: Value = serde_json::from_slice(&message.context("the connection ended")?.payload)?;
                 while let Ok((trace, at)) = sent.try_recv() {

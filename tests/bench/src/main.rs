@@ -68,8 +68,19 @@ async fn measure(options: &Options, system: &System) -> Result<()> {
     let micros = |time: Duration| time.as_secs_f64() * 1e6 / count;
     println!();
     println!("whole path, {} invoices of {first_month} members, {} services in one process", options.invoices, 7);
-    println!("  invoices/s              {:>10.0}   (published in {:.2} s, last message after {:.2} s)", count / took.as_secs_f64(), published.as_secs_f64(), took.as_secs_f64());
-    println!("  CPU µs/invoice          {:>10.0}   jifen {:.0}, Postgres {:.0}, NATS {:.0}", micros(spent.total()), micros(spent.jifen), micros(spent.postgres), micros(spent.nats));
+    println!(
+        "  invoices/s              {:>10.0}   (published in {:.2} s, last message after {:.2} s)",
+        count / took.as_secs_f64(),
+        published.as_secs_f64(),
+        took.as_secs_f64()
+    );
+    println!(
+        "  CPU µs/invoice          {:>10.0}   jifen {:.0}, Postgres {:.0}, NATS {:.0}",
+        micros(spent.total()),
+        micros(spent.jifen),
+        micros(spent.postgres),
+        micros(spent.nats)
+    );
     println!("  resident MiB            {:>10}   jifen (peak)", process::peak_mib(system.jifen_pid)?);
     let after = system.batches().await?;
     let (transactions, messages) = (after.count - batches.count, after.messages - batches.messages);
@@ -86,13 +97,22 @@ async fn measure(options: &Options, system: &System) -> Result<()> {
     let spent = Cpu::read(system)?.since(&cpu);
     let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
     println!("  p50 {:.1} ms   p99 {:.1} ms   max {:.1} ms   ({} messages)", at(0.5), at(0.99), at(1.0), latencies.len());
-    println!("  CPU µs/invoice          {:>10.0}   (batches are small at this rate)", spent.total().as_secs_f64() * 1e6 / latencies.len() as f64);
+    println!(
+        "  CPU µs/invoice          {:>10.0}   (batches are small at this rate)",
+        spent.total().as_secs_f64() * 1e6 / latencies.len() as f64
+    );
     println!();
     println!("idle for 10 s …");
     let cpu = Cpu::read(system)?;
     tokio::time::sleep(Duration::from_secs(10)).await;
     let spent = Cpu::read(system)?.since(&cpu);
-    println!("  idle CPU                {:>9.1}%   jifen {:.1}%, Postgres {:.1}%, NATS {:.1}%", share(spent.total()), share(spent.jifen), share(spent.postgres), share(spent.nats));
+    println!(
+        "  idle CPU                {:>9.1}%   jifen {:.1}%, Postgres {:.1}%, NATS {:.1}%",
+        share(spent.total()),
+        share(spent.jifen),
+        share(spent.postgres),
+        share(spent.nats)
+    );
     Ok(())
 }
 

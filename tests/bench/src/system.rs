@@ -115,7 +115,9 @@ impl System {
     /// Batches of all services so far, from the metrics.
     pub async fn batches(&self) -> Result<Batches> {
         let text = get(&self.http, "/metrics").await?;
-        let sum = |name: &str| text.lines().filter(|line| line.starts_with(name)).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum();
+        let sum = |name: &str| {
+            text.lines().filter(|line| line.starts_with(name)).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+        };
         Ok(Batches { count: sum("jifen_batch_messages_count"), messages: sum("jifen_batch_messages_sum") })
     }
 
@@ -191,7 +193,10 @@ fn child_named(parent: u32, name: &str) -> Option<u32> {
     let children = std::fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     children.into_iter().find(|pid| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let command = stat.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')')).map(|(command, rest)| (command.to_owned(), rest.to_owned()));
-        command.is_some_and(|(command, rest)| name.starts_with(&command) && rest.split_whitespace().nth(1) == Some(parent.to_string().as_str()))
+        let command =
+            stat.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')')).map(|(command, rest)| (command.to_owned(), rest.to_owned()));
+        command.is_some_and(|(command, rest)| {
+            name.starts_with(&command) && rest.split_whitespace().nth(1) == Some(parent.to_string().as_str())
+        })
     })
 }

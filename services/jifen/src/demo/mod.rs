@@ -63,7 +63,10 @@ pub async fn run(settings: &Settings, options: &Options, out: Printer) -> Result
     let receipts = js.get_stream(subject::STREAM_RECEIPTS).await.context("the stream of receipts is missing: is this jifen's NATS?")?;
     let first_receipt = receipts.cached_info().state.last_sequence + 1;
 
-    out.note(format!("demo: a group of 3 stores, {} members, {} invoices from {} to {}", options.members, options.invoices, plan.first_day, plan.last_day));
+    out.note(format!(
+        "demo: a group of 3 stores, {} members, {} invoices from {} to {}",
+        options.members, options.invoices, plan.first_day, plan.last_day
+    ));
     let version = program::apply(&client, plan.program_files()?, plan.first_day, out).await?;
     out.note(format!("program version {version}: double points from {} to {}", plan.double_from, plan.double_to));
     let (early, late) = plan.people.split_at(plan.people.len() - plan.late_people);
@@ -78,7 +81,12 @@ pub async fn run(settings: &Settings, options: &Options, out: Printer) -> Result
     settle(&js, out).await?;
     let settled = published.elapsed();
     let receipts = summary::load_receipts(&js, first_receipt).await?;
-    summary::show(&client, &summary::Run { receipts, documents: first.len() + second.len(), settled, total: started.elapsed(), first_member }, out).await
+    summary::show(
+        &client,
+        &summary::Run { receipts, documents: first.len() + second.len(), settled, total: started.elapsed(), first_member },
+        out,
+    )
+    .await
 }
 
 /// The documents in the order of sending, in two halves.
@@ -94,11 +102,16 @@ fn in_order(plan: &Plan, options: &Options) -> (Vec<Message>, Vec<Message>) {
 /// Registers people at their stores; gives the first member number.
 async fn register(client: &Client, people: &[people::Person], what: &'static str, out: Printer) -> Result<Option<String>> {
     let bar = out.progress(people.len() as u64, what);
-    let numbers: Vec<String> = stream::iter(people)
-        .map(|person| async {
-            let reply = client.ask::<Register>(&person.request).await?;
-            bar.inc(1);
-            Ok::<_, anyhow::Error>(reply.member_no)
+    // The requests are the stream's own: a borrowed one would bind the task that runs the demo to this frame.
+    let requests = people.iter().map(|person| person.request.clone()).collect::<Vec<_>>();
+    let numbers: Vec<String> = stream::iter(requests)
+        .map(|request| {
+            let (client, bar) = (client.clone(), bar.clone());
+            async move {
+                let reply = client.ask::<Register>(&request).await?;
+                bar.inc(1);
+                Ok::<_, anyhow::Error>(reply.member_no)
+            }
         })
         .buffered(REGISTRATIONS_IN_FLIGHT)
         .try_collect()
@@ -109,12 +122,15 @@ async fn register(client: &Client, people: &[people::Person], what: &'static str
 
 async fn publish(js: &jetstream::Context, messages: &[Message], what: &'static str, out: Printer) -> Result<()> {
     let bar = out.progress(messages.len() as u64, what);
-    stream::iter(messages)
-        .map(|message| async {
-            let ack = js.publish(message.subject.clone(), message.bytes.clone().into()).await?;
-            ack.await.context("the stream did not take a document")?;
-            bar.inc(1);
-            Ok::<_, anyhow::Error>(())
+    stream::iter(messages.to_vec())
+        .map(|message| {
+            let (js, bar) = (js.clone(), bar.clone());
+            async move {
+                let ack = js.publish(message.subject, message.bytes.into()).await?;
+                ack.await.context("the stream did not take a document")?;
+                bar.inc(1);
+                Ok::<_, anyhow::Error>(())
+            }
         })
         .buffered(PUBLISHES_IN_FLIGHT)
         .try_collect::<()>()

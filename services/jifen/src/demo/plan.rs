@@ -50,7 +50,8 @@ impl Plan {
     pub fn new(options: &Options, today: NaiveDate) -> Self {
         let mut rng = StdRng::seed_from_u64(options.seed);
         let first_day = today - Days::new(DAYS);
-        let people: Vec<Person> = (0..options.members.max(2)).map(|number| people::person(&mut rng, number, options.seed, first_day)).collect();
+        let people: Vec<Person> =
+            (0..options.members.max(2)).map(|number| people::person(&mut rng, number, options.seed, first_day)).collect();
         let late_people = people.len() / LATE_ONE_IN;
         let mut plan = Self {
             first_day,
@@ -137,7 +138,8 @@ mod tests {
         assert!(plan.messages.iter().zip(&again.messages).all(|(a, b)| a.bytes == b.bytes));
         let (mut good, mut bad) = (0, std::collections::BTreeSet::new());
         for message in &plan.messages {
-            match jifen_contracts::document::open(&message.bytes).and_then(|opened| jifen_contracts::document::Invoice::read(&opened.data)) {
+            match jifen_contracts::document::open(&message.bytes).and_then(|opened| jifen_contracts::document::Invoice::read(&opened.data))
+            {
                 Ok(_) => good += 1,
                 Err(fault) => _ = bad.insert(fault.code.code),
             }

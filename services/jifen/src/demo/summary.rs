@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Result;
-use async_nats::jetstream::{self, consumer::{DeliverPolicy, pull::OrderedConfig}};
+use async_nats::jetstream::{
+    self,
+    consumer::{DeliverPolicy, pull::OrderedConfig},
+};
 use futures_util::StreamExt;
 use jifen_contracts::{
     Envelope,
@@ -68,18 +71,26 @@ pub async fn show(client: &Client, run: &Run, out: Printer) -> Result<()> {
     out.line("");
     out.line("================ 积分演示 · what happened ================");
     out.line(format!("{} documents sent; their receipts (a parked one gets a second at its release):", run.documents));
-    let rows = |counts: &BTreeMap<String, u64>| counts.iter().map(|(name, count)| vec![name.clone(), count.to_string()]).collect::<Vec<_>>();
+    let rows =
+        |counts: &BTreeMap<String, u64>| counts.iter().map(|(name, count)| vec![name.clone(), count.to_string()]).collect::<Vec<_>>();
     out.table(&rows(&run.receipts));
     out.line("In the system now:");
     section(out, "documents", &documents.counts);
     section(out, "members", &members.counts);
     section(out, "points", &points.counts);
     for campaign in &campaigns.campaigns {
-        out.line(format!("  campaign {}@{}: {} points in {} bonuses for {} members", campaign.code, campaign.version, campaign.points, campaign.bonuses, campaign.members));
+        out.line(format!(
+            "  campaign {}@{}: {} points in {} bonuses for {} members",
+            campaign.code, campaign.version, campaign.points, campaign.bonuses, campaign.members
+        ));
     }
     section(out, "tiers", &tiers.counts);
     section(out, "messages", &messages.counts);
-    out.line(format!("From the first document to the last message: {} ms; the whole demo: {} ms.", run.settled.as_millis(), run.total.as_millis()));
+    out.line(format!(
+        "From the first document to the last message: {} ms; the whole demo: {} ms.",
+        run.settled.as_millis(),
+        run.total.as_millis()
+    ));
     out.line("Try next (in another terminal):");
     if let Some(number) = &run.first_member {
         out.line(format!("  jifen account {number}"));

@@ -5,7 +5,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 use async_nats::jetstream;
 use futures_util::TryStreamExt;
-use jifen_contracts::{endpoint::{Empty, PointsCounts}, subject::STREAMS};
+use jifen_contracts::{
+    endpoint::{Empty, PointsCounts},
+    subject::STREAMS,
+};
 
 use super::dead_letters;
 use crate::{client::Client, output::Printer, services, settings::Settings};
@@ -52,9 +55,15 @@ async fn check_services(client: &Client, findings: &mut Findings) -> Result<()> 
     for entry in services::all() {
         let own: Vec<_> = copies.iter().filter(|(name, _)| name == entry.name).collect();
         if own.is_empty() {
-            findings.bad(format!("{}: no copy answers", entry.name), "start it: `jifen up`, or `jifen serve` with its name; its log says why it ended");
+            findings.bad(
+                format!("{}: no copy answers", entry.name),
+                "start it: `jifen up`, or `jifen serve` with its name; its log says why it ended",
+            );
         } else if own.iter().any(|(_, version)| *version != newest && entry.name != "program") {
-            findings.bad(format!("{}: a copy does not know program version {}", entry.name, newest.unwrap_or(0)), "it asks every 30 s; if this stays, look at its log");
+            findings.bad(
+                format!("{}: a copy does not know program version {}", entry.name, newest.unwrap_or(0)),
+                "it asks every 30 s; if this stays, look at its log",
+            );
         } else {
             findings.good(format!("{}: {} running, program version {}", entry.name, own.len(), newest.unwrap_or(0)));
         }
@@ -68,14 +77,18 @@ async fn check_streams(client: &Client, findings: &mut Findings) -> Result<()> {
         let stream = match js.get_stream(*name).await {
             Ok(stream) => stream,
             Err(error) => {
-                findings.bad(format!("stream {name}: {error}"), "`jifen up` makes its streams at the start; with an own NATS look at its log and disk");
+                findings.bad(
+                    format!("stream {name}: {error}"),
+                    "`jifen up` makes its streams at the start; with an own NATS look at its log and disk",
+                );
                 continue;
             }
         };
         let info = stream.cached_info();
         let full = u64::try_from(info.config.max_bytes).ok().filter(|max| *max > 0).map_or(0, |max| info.state.bytes * 100 / max);
         if full > FULL_PERCENT {
-            findings.bad(format!("stream {name} is {full} % full"), "consumers may be behind (below), or the limits too small for the load");
+            findings
+                .bad(format!("stream {name} is {full} % full"), "consumers may be behind (below), or the limits too small for the load");
         } else {
             findings.good(format!("stream {name}: {} messages, {full} % full", info.state.messages));
         }
@@ -83,9 +96,15 @@ async fn check_streams(client: &Client, findings: &mut Findings) -> Result<()> {
         while let Some(consumer) = consumers.try_next().await? {
             let waiting = consumer.num_pending + u64::try_from(consumer.num_ack_pending).unwrap_or(0);
             if waiting > BEHIND {
-                findings.bad(format!("consumer {} is {waiting} messages behind", consumer.name), "start more copies of its service; if it does not move at all, look at its log");
+                findings.bad(
+                    format!("consumer {} is {waiting} messages behind", consumer.name),
+                    "start more copies of its service; if it does not move at all, look at its log",
+                );
             } else if consumer.num_redelivered > 0 && waiting > 0 {
-                findings.bad(format!("consumer {}: {} messages come again and again", consumer.name, consumer.num_redelivered), "its service's log says why (a service that it asks is down, or a program version is missing)");
+                findings.bad(
+                    format!("consumer {}: {} messages come again and again", consumer.name, consumer.num_redelivered),
+                    "its service's log says why (a service that it asks is down, or a program version is missing)",
+                );
             }
         }
     }
@@ -110,7 +129,8 @@ async fn check_accruals(client: &Client, findings: &mut Findings) {
     match client.ask::<PointsCounts>(&Empty {}).await {
         Ok(reply) => {
             let open = reply.counts.get("unsettled").copied().unwrap_or(0);
-            findings.good(format!("{} accruals settled, {open} wait for campaign's answer", reply.counts.get("settled").copied().unwrap_or(0)));
+            findings
+                .good(format!("{} accruals settled, {open} wait for campaign's answer", reply.counts.get("settled").copied().unwrap_or(0)));
         }
         Err(problem) => findings.bad(format!("points does not answer: {problem}"), "see the services above"),
     }
@@ -128,7 +148,10 @@ async fn check_outboxes(client: &Client, findings: &mut Findings) {
                 .max()
                 .unwrap_or(0);
             if oldest > 60 {
-                findings.bad(format!("an event waits in an outbox for {oldest} s"), "the broker does not take it: look at NATS's log, disk and the streams above");
+                findings.bad(
+                    format!("an event waits in an outbox for {oldest} s"),
+                    "the broker does not take it: look at NATS's log, disk and the streams above",
+                );
             } else {
                 findings.good("outboxes are published");
             }

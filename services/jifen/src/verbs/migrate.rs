@@ -28,7 +28,10 @@ pub async fn migrate(settings: &Settings, print_sql: bool, print_nats: bool, out
         }
         return Ok(());
     }
-    let url = settings.database_url.as_deref().context("give the administrator's URL as JIFEN_DATABASE_URL; `jifen up` migrates its own database by itself")?;
+    let url = settings
+        .database_url
+        .as_deref()
+        .context("give the administrator's URL as JIFEN_DATABASE_URL; `jifen up` migrates its own database by itself")?;
     database::ensure_database(url).await?;
     let mut connection = database::connect(url).await?;
     let (keys, made) = key_ids::open_keys(&home, &mut connection).await?;

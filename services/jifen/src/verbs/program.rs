@@ -1,6 +1,10 @@
 //! `jifen program`: check, apply, get.
 
-use std::{collections::BTreeMap, path::{Path, PathBuf}, process::ExitCode};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;

@@ -5,7 +5,11 @@ use std::{collections::HashMap, path::PathBuf, process::ExitCode, time::Duration
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use futures_util::StreamExt;
-use jifen_contracts::{Envelope, document, receipt::{Receipt, ReceiptStatus}, subject};
+use jifen_contracts::{
+    Envelope, document,
+    receipt::{Receipt, ReceiptStatus},
+    subject,
+};
 use jifen_kernel::StoreCode;
 use sha2::{Digest, Sha256};
 
@@ -42,7 +46,8 @@ pub async fn publish(settings: &Settings, options: &Options, out: Printer) -> Re
     let mut refused = 0;
     while !waiting.is_empty() {
         let message = tokio::time::timeout(RECEIPT_WAIT, receipts.next()).await;
-        let message = message.context("no receipt within 15 s: the documents are safe in the stream; `jifen doctor` shows why they wait")?;
+        let message =
+            message.context("no receipt within 15 s: the documents are safe in the stream; `jifen doctor` shows why they wait")?;
         let message = message.context("the connection ended before all receipts were there")?;
         let receipt: Envelope<Receipt> = serde_json::from_slice(&message.payload)?;
         let receipt = receipt.data;

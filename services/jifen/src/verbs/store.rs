@@ -42,7 +42,11 @@ pub async fn run(settings: &Settings, verb: Verb, out: Printer) -> Result<()> {
         Verb::List => {
             let head = ["code", "name", "brand"].map(str::to_owned).to_vec();
             let rows = newest.program.stores.into_iter().map(|store| {
-                vec![store.code.to_string(), format!("{} / {}", store.name.zh, store.name.en), store.brand.map(String::from).unwrap_or_default()]
+                vec![
+                    store.code.to_string(),
+                    format!("{} / {}", store.name.zh, store.name.en),
+                    store.brand.map(String::from).unwrap_or_default(),
+                ]
             });
             out.table(&std::iter::once(head).chain(rows).collect::<Vec<_>>());
         }

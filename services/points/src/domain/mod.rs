@@ -4,6 +4,6 @@ pub mod account;
 pub mod base;
 pub mod expiry;
 pub mod post_invoice;
-pub mod settle_accrual;
 #[cfg(test)]
 mod samples;
+pub mod settle_accrual;

@@ -93,12 +93,10 @@ pub struct AccountRow {
 
 /// The account of a member number.
 pub async fn find(pool: &PgPool, member_no: &str) -> Result<Option<AccountRow>, Failure> {
-    let row = sqlx::query!(
-        "select member_id, active, pending, reserved, debt, lifetime, sequence from account where member_no = $1",
-        member_no
-    )
-    .fetch_optional(pool)
-    .await?;
+    let row =
+        sqlx::query!("select member_id, active, pending, reserved, debt, lifetime, sequence from account where member_no = $1", member_no)
+            .fetch_optional(pool)
+            .await?;
     Ok(row.map(|row| AccountRow {
         member_id: MemberId(row.member_id),
         balance: Balance {

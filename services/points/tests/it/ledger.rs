@@ -31,7 +31,10 @@ async fn an_invoice_becomes_base_bonus_and_one_settlement() {
     let rules: Vec<&str> = entries.iter().map(|entry| entry.rule.as_str()).collect();
     assert_eq!(rules, ["campaign:double_week@1", "first_spending@1"]);
     let page = EntriesRequest { before: Some(entries[1].sequence), ..page };
-    assert_eq!(ask::<EntriesList>(&nats, &page).await.expect("entries").entries[0].why.zh, "maintenance：客户实付 1000.00 元 × 1.5 分/元，取整");
+    assert_eq!(
+        ask::<EntriesList>(&nats, &page).await.expect("entries").entries[0].why.zh,
+        "maintenance：客户实付 1000.00 元 × 1.5 分/元，取整"
+    );
     bench.assert_sound().await;
     assert!(points.stop().await);
 }
@@ -112,7 +115,14 @@ async fn a_commit_that_was_never_published_is_swept() {
 async fn the_runtime_role_can_only_append() {
     let bench = Bench::start().await;
     let pool = bench.env.pool("points");
-    for forbidden in ["update entry set points = 1", "delete from entry", "truncate entry", "delete from account", "delete from accrual", "update lot set points = 1"] {
+    for forbidden in [
+        "update entry set points = 1",
+        "delete from entry",
+        "truncate entry",
+        "delete from account",
+        "delete from accrual",
+        "update lot set points = 1",
+    ] {
         let refused = sqlx::raw_sql(forbidden).execute(&pool).await.expect_err(forbidden);
         assert_eq!(refused.as_database_error().and_then(|error| error.code().map(String::from)).as_deref(), Some("42501"), "{forbidden}");
     }

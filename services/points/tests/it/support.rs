@@ -180,7 +180,14 @@ impl Bench {
     pub async fn assert_sound(&self) {
         assert_eq!(self.number("select count(*) FROM account a where active <> (select coalesce(sum(points), 0) from points.entry e where e.member_id = a.member_id)").await, 0, "balances are sums of entries");
         assert_eq!(self.number("select count(*) FROM account a where active <> (select coalesce(sum(remaining), 0) from points.lot l where l.member_id = a.member_id)").await, 0, "lots sum to the balance");
-        assert_eq!(self.number("select count(*) FROM account a where sequence <> (select count(*) from points.entry e where e.member_id = a.member_id)").await, 0, "chains have no gap");
+        assert_eq!(
+            self.number(
+                "select count(*) FROM account a where sequence <> (select count(*) from points.entry e where e.member_id = a.member_id)"
+            )
+            .await,
+            0,
+            "chains have no gap"
+        );
     }
 }
 

@@ -7,7 +7,10 @@ use jifen_kernel::{Money, Phone, Plate, StoreCode, Token, Vin};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::reader::{Fault, Reader};
+use super::{
+    reader::{Fault, Reader},
+    schema,
+};
 use crate::code;
 
 macro_rules! words {
@@ -68,18 +71,23 @@ words!(
 
 /// Who the bill is for: at least one key.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(transform = schema::customer)]
 pub struct Customer {
     /// The number on the card.
     #[serde(default)]
+    #[schemars(schema_with = "schema::member_no")]
     pub member_no: Option<String>,
     /// Mobile number.
     #[serde(default)]
+    #[schemars(schema_with = "schema::key::<Phone>")]
     pub phone: Option<Phone>,
     /// Vehicle identification number.
     #[serde(default)]
+    #[schemars(schema_with = "schema::key::<Vin>")]
     pub vin: Option<Vin>,
     /// Number plate.
     #[serde(default)]
+    #[schemars(schema_with = "schema::key::<Plate>")]
     pub plate: Option<Plate>,
 }
 
@@ -87,6 +95,7 @@ pub struct Customer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Line {
     /// Its number, unique in the bill.
+    #[schemars(range(max = 1_000_000))]
     pub line: u32,
     /// The category of its job: parts fitted in a maintenance job are maintenance.
     pub category: Token,
@@ -99,6 +108,7 @@ pub struct Line {
     pub principal: Option<Money>,
     /// For people.
     #[serde(default)]
+    #[schemars(schema_with = "schema::optional_long")]
     pub description: Option<String>,
 }
 
@@ -117,30 +127,39 @@ pub struct Invoice {
     /// The issuing store.
     pub store: StoreCode,
     /// Its number there, unique for ever.
+    #[schemars(schema_with = "schema::short")]
     pub invoice_no: String,
     /// Settlement, with its offset.
+    #[schemars(schema_with = "schema::instant")]
     pub issued_at: DateTime<FixedOffset>,
     /// The work order.
     #[serde(default)]
+    #[schemars(schema_with = "schema::optional_short")]
     pub work_order: Option<String>,
     /// The bill that this one replaces.
     #[serde(default)]
+    #[schemars(schema_with = "schema::optional_short")]
     pub replaces: Option<String>,
     /// Who it is for.
     pub customer: Customer,
     /// The odometer.
     #[serde(default)]
+    #[schemars(range(max = 10_000_000))]
     pub odometer_km: Option<u32>,
     /// The service advisor's staff number.
     #[serde(default)]
+    #[schemars(schema_with = "schema::optional_short")]
     pub advisor: Option<String>,
     /// `CNY`.
     #[serde(default = "cny")]
+    #[schemars(schema_with = "schema::currency")]
     pub currency: String,
     /// The lines, at least one.
+    #[schemars(length(min = 1, max = 500))]
     pub lines: Vec<Line>,
     /// What is taken off the whole bill.
     #[serde(default)]
+    #[schemars(schema_with = "schema::optional_list::<Reduction>")]
     pub reductions: Vec<Reduction>,
 }
 

@@ -11,9 +11,9 @@ pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
 /// And this many lines.
 pub const MAX_LINES: usize = 500;
 /// Numbers of documents, work orders, advisors and the like.
-const MAX_CODE_CHARS: usize = 64;
+pub(super) const MAX_CODE_CHARS: usize = 64;
 /// Descriptions and reasons.
-const MAX_TEXT_CHARS: usize = 1_000;
+pub(super) const MAX_TEXT_CHARS: usize = 1_000;
 
 /// Why a document is refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -64,9 +64,8 @@ pub fn open(bytes: &[u8]) -> Result<Opened, Fault> {
     let text = std::str::from_utf8(bytes)
         .map_err(|e| Fault::new(code::DOCUMENT_UNDECODABLE).detail(format!("not UTF-8 at byte {}", e.valid_up_to())))?;
     // The parser's own message can quote the input; its place can't.
-    let value: Value = serde_json::from_str(text).map_err(|e| {
-        Fault::new(code::DOCUMENT_UNDECODABLE).detail(format!("not valid JSON at line {} column {}", e.line(), e.column()))
-    })?;
+    let value: Value = serde_json::from_str(text)
+        .map_err(|e| Fault::new(code::DOCUMENT_UNDECODABLE).detail(format!("not valid JSON at line {} column {}", e.line(), e.column())))?;
     let Value::Object(mut object) = value else {
         return Err(Fault::new(code::DOCUMENT_UNDECODABLE).detail("not a JSON object"));
     };
@@ -170,7 +169,9 @@ impl<'a> Reader<'a> {
         let Some(value) = self.value(key) else { return Ok(None) };
         let list = value.as_array().ok_or_else(|| self.bad(key, "a list"))?;
         if list.len() > MAX_LINES {
-            return Err(Fault::at(code::DOCUMENT_TOO_MANY_LINES, self.pointer(key)).detail(format!("{} entries, at most {MAX_LINES}", list.len())));
+            return Err(
+                Fault::at(code::DOCUMENT_TOO_MANY_LINES, self.pointer(key)).detail(format!("{} entries, at most {MAX_LINES}", list.len()))
+            );
         }
         let place = |index: usize| format!("{}/{key}/{index}", self.place);
         let read = list.iter().enumerate().map(|(index, item)| match item.as_object() {

@@ -1,0 +1,244 @@
+//! Every message of the contract, listed once: for the schemas, for AsyncAPI, and for the tests that hold both against
+//! types and examples. A new message gets its line in [`catalogue`]; a test finds one that has none.
+
+mod asyncapi;
+mod files;
+
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+pub use asyncapi::asyncapi;
+pub use files::files;
+
+use crate::{
+    Envelope, EventType, Problem,
+    document::{self, Invoice, schema::bare_or_structured},
+    endpoint::{self, Endpoint},
+    event,
+    notify::{COMMAND_TYPE, Command, GatewayReceipt},
+    receipt::{RECEIPT_TYPE, Receipt},
+};
+
+/// What kind of message it is, which says who sends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// A store to jifen.
+    Document,
+    /// jifen to a store.
+    Receipt,
+    /// A service to everybody.
+    Event,
+    /// jifen to a gateway.
+    Command,
+    /// A gateway to jifen.
+    GatewayReceipt,
+    /// A caller to a service.
+    Request,
+    /// The answer.
+    Reply,
+    /// The answer that refuses.
+    Problem,
+}
+
+/// One kind of message.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// Its schema is `schemas/<name>.json`.
+    pub name: String,
+    /// Who sends it.
+    pub family: Family,
+    /// Its subject, with parameters in braces; of answers the subject of the request.
+    pub address: String,
+    /// What it is for.
+    pub summary: &'static str,
+    schema: fn() -> Value,
+    decode: fn(&[u8]) -> Result<Value, String>,
+}
+
+impl Message {
+    /// Its JSON Schema, without the attributes of the file.
+    pub fn schema(&self) -> Value {
+        (self.schema)()
+    }
+
+    /// Reads a message as its reader does; what was understood comes back in canonical form.
+    pub fn decode(&self, bytes: &[u8]) -> Result<Value, String> {
+        (self.decode)(bytes)
+    }
+}
+
+/// Every message.
+pub fn catalogue() -> Vec<Message> {
+    let mut all = vec![
+        Message {
+            name: "document.invoice".to_owned(),
+            family: Family::Document,
+            address: "pos.v1.{store}.invoice".to_owned(),
+            summary: "A settled bill. Bare, or as a structured CloudEvent.",
+            schema: || from_outside::<Invoice>("Invoice"),
+            decode: |bytes| {
+                let opened = document::open(bytes).map_err(|fault| fault.to_string())?;
+                canonical(&Invoice::read(&opened.data).map_err(|fault| fault.to_string())?)
+            },
+        },
+        Message {
+            name: "receipt".to_owned(),
+            family: Family::Receipt,
+            address: "receipt.v1.{store}".to_owned(),
+            summary: "What became of a document. A store may forget the document now.",
+            schema: || structured::<Receipt>(&json!({ "const": RECEIPT_TYPE })),
+            decode: |bytes| decode_structured::<Receipt>(bytes, RECEIPT_TYPE),
+        },
+        Message {
+            name: "notify.command".to_owned(),
+            family: Family::Command,
+            address: "notify.v1.{channel}.{store}".to_owned(),
+            summary: "One message for one member: send it once, report what happened.",
+            schema: || structured::<Command>(&json!({ "const": COMMAND_TYPE })),
+            decode: |bytes| decode_structured::<Command>(bytes, COMMAND_TYPE),
+        },
+        Message {
+            name: "gateway.receipt".to_owned(),
+            family: Family::GatewayReceipt,
+            address: "gateway.v1.{channel}.receipt".to_owned(),
+            summary: "How far a gateway came with a command. Bare, or as a structured CloudEvent.",
+            schema: || from_outside::<GatewayReceipt>("GatewayReceipt"),
+            decode: |bytes| {
+                let opened = document::open(bytes).map_err(|fault| fault.to_string())?;
+                canonical(&serde_json::from_value::<GatewayReceipt>(Value::Object(opened.data)).map_err(|e| e.to_string())?)
+            },
+        },
+        Message {
+            name: "problem".to_owned(),
+            family: Family::Problem,
+            address: String::new(),
+            summary: "An answer that refuses (RFC 9457). The header Nats-Service-Error-Code is set.",
+            schema: schema_out::<Problem>,
+            decode: decode_bare::<Problem>,
+        },
+    ];
+    all.extend(events());
+    all.extend(endpoints().into_iter().flatten());
+    all
+}
+
+fn events() -> [Message; 11] {
+    [
+        an_event::<event::InvoiceAccepted>("An invoice of a known member is in order."),
+        an_event::<event::DocumentRejected>("A document was refused; it is kept and can be resubmitted."),
+        an_event::<event::MemberRegistered>("A customer became a member."),
+        an_event::<event::Earned>("An invoice's base is posted; campaign answers every one of these."),
+        an_event::<event::AccrualAssessed>("The answer to one earned, also when there is no bonus."),
+        an_event::<event::AccrualSettled>("An accrual is complete, base and bonus, as posted."),
+        an_event::<event::BudgetExhausted>("The last point of a campaign's budget was granted."),
+        an_event::<event::TierUpgraded>("A member reached a higher tier."),
+        an_event::<event::ProgramApplied>("A version of the rules, whole and immutable."),
+        an_event::<event::NotificationDelivered>("A gateway says that the member has the message."),
+        an_event::<event::NotificationFailed>("A gateway says that the message will not arrive."),
+    ]
+}
+
+fn endpoints() -> [[Message; 2]; 19] {
+    [
+        an_endpoint::<endpoint::Register>("Registers a customer. A known phone answers its member with `existing`. Mutating."),
+        an_endpoint::<endpoint::MemberGet>("Who has this number? Personal values are masked."),
+        an_endpoint::<endpoint::Contacts>("Phones and consents of a batch of members. For notification only."),
+        an_endpoint::<endpoint::MemberCounts>("Counts: members."),
+        an_endpoint::<endpoint::AccountGet>("A member's account. A member without entries answers zeros."),
+        an_endpoint::<endpoint::EntriesList>("A member's ledger entries, newest first."),
+        an_endpoint::<endpoint::PointsCounts>("Counts: accounts, entries, points by kind, settled and unsettled accruals."),
+        an_endpoint::<endpoint::StandingGet>("Where a member stands. A member without entries answers the lowest tier."),
+        an_endpoint::<endpoint::TierCounts>("Counts: members by tier."),
+        an_endpoint::<endpoint::CampaignReport>("What campaigns have granted."),
+        an_endpoint::<endpoint::ProgramList>("Every version of the rules, page by page."),
+        an_endpoint::<endpoint::ProgramGet>("One version of the rules."),
+        an_endpoint::<endpoint::ProgramCheck>("Checks a program without applying it."),
+        an_endpoint::<endpoint::ProgramApply>("Applies a program as the next version. Mutating."),
+        an_endpoint::<endpoint::DocumentStatus>("What became of a document?"),
+        an_endpoint::<endpoint::RejectsList>("Rejected documents, newest first."),
+        an_endpoint::<endpoint::Resubmit>("Processes a rejected document again, as it was received. Mutating."),
+        an_endpoint::<endpoint::IngestCounts>("Counts: documents by fate."),
+        an_endpoint::<endpoint::NotificationCounts>("Counts: messages by kind and state."),
+    ]
+}
+
+fn an_event<T: EventType + JsonSchema>(summary: &'static str) -> Message {
+    Message {
+        name: format!("event.{}.{}", T::SERVICE, T::NAME),
+        family: Family::Event,
+        address: format!("evt.{}.{}.v1.{{store}}", T::SERVICE, T::NAME),
+        summary,
+        schema: || structured::<T>(&json!({ "const": T::type_name() })),
+        decode: |bytes| decode_structured::<T>(bytes, &T::type_name()),
+    }
+}
+
+fn an_endpoint<E: Endpoint>(summary: &'static str) -> [Message; 2]
+where
+    E::Request: JsonSchema,
+    E::Reply: JsonSchema,
+{
+    let message = |family, part, schema, decode| Message {
+        name: format!("{}.{part}", E::SUBJECT),
+        family,
+        address: E::SUBJECT.to_owned(),
+        summary,
+        schema,
+        decode,
+    };
+    [
+        message(Family::Request, "request", schema_in::<E::Request>, decode_bare::<E::Request>),
+        message(Family::Reply, "reply", schema_out::<E::Reply>, decode_bare::<E::Reply>),
+    ]
+}
+
+/// What others send: a field with a default may be missing.
+fn schema_in<T: JsonSchema>() -> Value {
+    SchemaSettings::draft2020_12().for_deserialize().into_generator().into_root_schema_for::<T>().to_value()
+}
+
+/// What jifen sends: a field that is always there can be relied on.
+fn schema_out<T: JsonSchema>() -> Value {
+    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>().to_value()
+}
+
+/// What jifen sends as a structured CloudEvent of this type.
+fn structured<T: JsonSchema>(kind: &Value) -> Value {
+    let mut schema = schema_out::<Envelope<T>>();
+    let mut tighten = |name: &str, constraint: &Value| {
+        let property = schema.pointer_mut(&format!("/properties/{name}")).and_then(Value::as_object_mut);
+        if let (Some(property), Some(constraint)) = (property, constraint.as_object()) {
+            property.extend(constraint.clone());
+        }
+    };
+    tighten("specversion", &json!({ "const": "1.0" }));
+    tighten("type", kind);
+    tighten("sequence", &json!({ "pattern": "^[0-9]{20}$" }));
+    schema
+}
+
+/// What others send bare or as a structured CloudEvent; `name` is the type's in the definitions.
+fn from_outside<T: JsonSchema>(name: &str) -> Value {
+    let mut generator = SchemaSettings::draft2020_12().for_deserialize().into_generator();
+    generator.subschema_for::<T>();
+    let mut schema = bare_or_structured(name);
+    schema["$defs"] = Value::Object(generator.take_definitions(true));
+    schema
+}
+
+fn canonical<T: Serialize>(value: &T) -> Result<Value, String> {
+    serde_json::to_value(value).map_err(|e| e.to_string())
+}
+
+fn decode_bare<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<Value, String> {
+    canonical(&serde_json::from_slice::<T>(bytes).map_err(|e| e.to_string())?)
+}
+
+fn decode_structured<T: DeserializeOwned + Serialize>(bytes: &[u8], kind: &str) -> Result<Value, String> {
+    let envelope: Envelope<T> = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+    if envelope.kind != kind {
+        return Err(format!("type is {}, not {kind}", envelope.kind));
+    }
+    canonical(&envelope)
+}
