@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use chrono::Utc;
 use jifen_contracts::event::EntryKind::{Accrual, Bonus, FirstSpending};
 use jifen_testkit::eventually;
 
@@ -36,8 +35,8 @@ async fn a_member_hears_of_registration_points_and_tier() {
     assert_eq!((command.sign.as_str(), command.template.as_str()), ("会员中心", "POINTS_EARNED"));
     let params: Vec<(&str, &str)> = command.params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(params, [("balance", "9000"), ("bonus", "3000"), ("points", "6100"), ("store_name", "浦东店")]);
-    let hours = (command.not_after - Utc::now()).num_minutes();
-    assert!((23 * 60..=24 * 60).contains(&hours), "{hours}");
+    let day_long = "select count(*) from send where not_after = created_at + interval '24 hours'";
+    assert_eq!(bench.number(day_long).await, 3);
     let expected = counts(&[("points_earned/commanded", 1), ("tier_upgraded/commanded", 1), ("welcome/commanded", 1)]);
     assert_eq!(bench.counts().await, expected);
     // The subject names the store, headers and table hold no number, and the command rests sealed.
