@@ -60,9 +60,9 @@ pub fn person(rng: &mut StdRng, number: usize, seed: u64, today: NaiveDate) -> P
         store_confirmed: true,
     };
     let spends = match rng.random_range(0..20) {
-        0 => 6_000,
-        1..=5 => 2_000,
-        _ => 800,
+        0 => 4_000,
+        1..=4 => 1_200,
+        _ => 450,
     };
     Person { request, phone, vin, plate, store, spends }
 }
