@@ -52,6 +52,8 @@ pub struct Message {
     pub address: String,
     /// What it is for.
     pub summary: &'static str,
+    /// A request that a store's own user may make, at `<address>.<store>`.
+    pub for_stores: bool,
     schema: fn() -> Value,
     decode: fn(&[u8]) -> Result<Value, String>,
 }
@@ -76,6 +78,7 @@ pub fn catalogue() -> Vec<Message> {
             family: Family::Document,
             address: "pos.v1.{store}.invoice".to_owned(),
             summary: "A settled bill. Bare, or as a structured CloudEvent.",
+            for_stores: false,
             schema: || from_outside::<Invoice>("Invoice"),
             decode: |bytes| {
                 let opened = document::open(bytes).map_err(|fault| fault.to_string())?;
@@ -87,6 +90,7 @@ pub fn catalogue() -> Vec<Message> {
             family: Family::Receipt,
             address: "receipt.v1.{store}".to_owned(),
             summary: "What became of a document. A store may forget the document now.",
+            for_stores: false,
             schema: || structured::<Receipt>(&json!({ "const": RECEIPT_TYPE })),
             decode: |bytes| decode_structured::<Receipt>(bytes, RECEIPT_TYPE),
         },
@@ -95,6 +99,7 @@ pub fn catalogue() -> Vec<Message> {
             family: Family::Command,
             address: "notify.v1.{channel}.{store}".to_owned(),
             summary: "One message for one member: send it once, report what happened.",
+            for_stores: false,
             schema: || structured::<Command>(&json!({ "const": COMMAND_TYPE })),
             decode: |bytes| decode_structured::<Command>(bytes, COMMAND_TYPE),
         },
@@ -103,6 +108,7 @@ pub fn catalogue() -> Vec<Message> {
             family: Family::GatewayReceipt,
             address: "gateway.v1.{channel}.receipt".to_owned(),
             summary: "How far a gateway came with a command. Bare, or as a structured CloudEvent.",
+            for_stores: false,
             schema: || from_outside::<GatewayReceipt>("GatewayReceipt"),
             decode: |bytes| {
                 let opened = document::open(bytes).map_err(|fault| fault.to_string())?;
@@ -114,6 +120,7 @@ pub fn catalogue() -> Vec<Message> {
             family: Family::Problem,
             address: String::new(),
             summary: "An answer that refuses (RFC 9457). The header Nats-Service-Error-Code is set.",
+            for_stores: false,
             schema: schema_out::<Problem>,
             decode: decode_bare::<Problem>,
         },
@@ -169,6 +176,7 @@ fn an_event<T: EventType + JsonSchema>(summary: &'static str) -> Message {
         family: Family::Event,
         address: format!("evt.{}.{}.v1.{{store}}", T::SERVICE, T::NAME),
         summary,
+        for_stores: false,
         schema: || structured::<T>(&json!({ "const": T::type_name() })),
         decode: |bytes| decode_structured::<T>(bytes, &T::type_name()),
     }
@@ -184,6 +192,7 @@ where
         family,
         address: E::SUBJECT.to_owned(),
         summary,
+        for_stores: E::FOR_STORES,
         schema,
         decode,
     };

@@ -14,6 +14,8 @@ use crate::{code::Text, event::EntryKind, program::AppliedProgram};
 pub trait Endpoint: 'static {
     /// `api.<service>.<noun>.<verb>`.
     const SUBJECT: &'static str;
+    /// Answered at `<subject>.<store>` too, where a store's own user asks. Everything else is for operators and services.
+    const FOR_STORES: bool;
     /// What is asked.
     type Request: Serialize + DeserializeOwned + Send + Sync + 'static;
     /// What is answered.
@@ -22,11 +24,15 @@ pub trait Endpoint: 'static {
 
 macro_rules! endpoint {
     ($(#[$doc:meta])* $name:ident = $subject:literal, $request:ty => $reply:ty) => {
+        endpoint!($(#[$doc])* for_stores = false, $name = $subject, $request => $reply);
+    };
+    ($(#[$doc:meta])* for_stores = $for_stores:literal, $name:ident = $subject:literal, $request:ty => $reply:ty) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
         pub struct $name;
         impl Endpoint for $name {
             const SUBJECT: &'static str = $subject;
+            const FOR_STORES: bool = $for_stores;
             type Request = $request;
             type Reply = $reply;
         }
@@ -96,7 +102,7 @@ pub struct RegisterReply {
 
 endpoint!(
     /// Mutating. A known phone answers its member with `existing`.
-    Register = "api.member.member.register", RegisterRequest => RegisterReply
+    for_stores = true, Register = "api.member.member.register", RegisterRequest => RegisterReply
 );
 
 /// Names a member.
@@ -129,7 +135,7 @@ pub struct MemberReply {
 
 endpoint!(
     /// Who has this number?
-    MemberGet = "api.member.member.get", MemberRequest => MemberReply
+    for_stores = true, MemberGet = "api.member.member.get", MemberRequest => MemberReply
 );
 
 /// Whom to reach.
@@ -200,7 +206,7 @@ pub struct AccountReply {
 
 endpoint!(
     /// A member without entries answers zeros.
-    AccountGet = "api.points.account.get", MemberRequest => AccountReply
+    for_stores = true, AccountGet = "api.points.account.get", MemberRequest => AccountReply
 );
 
 /// Which entries.
@@ -255,7 +261,7 @@ pub struct EntriesReply {
 
 endpoint!(
     /// A member's entries, newest first.
-    EntriesList = "api.points.entries.list", EntriesRequest => EntriesReply
+    for_stores = true, EntriesList = "api.points.entries.list", EntriesRequest => EntriesReply
 );
 
 /// The step above.
@@ -295,7 +301,7 @@ pub struct StandingReply {
 
 endpoint!(
     /// A member without entries answers the lowest tier.
-    StandingGet = "api.tier.standing.get", MemberRequest => StandingReply
+    for_stores = true, StandingGet = "api.tier.standing.get", MemberRequest => StandingReply
 );
 
 /// Asks for nothing in particular.
@@ -430,7 +436,7 @@ pub struct DocumentReply {
 
 endpoint!(
     /// What became of a document?
-    DocumentStatus = "api.ingest.document.status", DocumentRequest => DocumentReply
+    for_stores = true, DocumentStatus = "api.ingest.document.status", DocumentRequest => DocumentReply
 );
 
 /// Which rejected documents.
@@ -490,7 +496,7 @@ pub struct RejectsReply {
 
 endpoint!(
     /// Rejected documents.
-    RejectsList = "api.ingest.reject.list", RejectsRequest => RejectsReply
+    for_stores = true, RejectsList = "api.ingest.reject.list", RejectsRequest => RejectsReply
 );
 
 /// Processes a rejected document again, as it was received (after the program was mended, say).
@@ -513,7 +519,7 @@ pub struct ResubmitReply {
 
 endpoint!(
     /// Mutating. The store gets a receipt, too.
-    Resubmit = "api.ingest.reject.resubmit", ResubmitRequest => ResubmitReply
+    for_stores = true, Resubmit = "api.ingest.reject.resubmit", ResubmitRequest => ResubmitReply
 );
 
 /// A campaign's figures.

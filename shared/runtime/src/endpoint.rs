@@ -150,12 +150,14 @@ fn encode<T: serde::Serialize>(result: Result<T, Problem>) -> Answer {
     result.and_then(|reply| serde_json::to_vec(&reply).map_err(|e| Problem::new(code::SERVICE_INTERNAL).detail(e.to_string())))
 }
 
-/// The subjects of an endpoint: its own, and the one of store users.
+/// The subjects of an endpoint: its own, and the one of store users if it is for them. A store's user may ask at any subject
+/// that ends with its code, so what is not served there is out of its reach.
 async fn open<E: Endpoint>(cx: &Ctx, micro: &service::Service) -> Result<Vec<service::endpoint::Endpoint>, StartError> {
     let failed = |why: String| StartError::Setup { service: cx.service, what: format!("endpoint {}", E::SUBJECT), why };
     let name = E::SUBJECT.splitn(3, '.').nth(2).unwrap_or(E::SUBJECT).replace('.', "-");
     let mut endpoints = Vec::with_capacity(2);
-    for (suffix, name) in [("", name.clone()), (".*", format!("{name}-store"))] {
+    let for_stores = E::FOR_STORES.then(|| (".*", format!("{name}-store")));
+    for (suffix, name) in [("", name)].into_iter().chain(for_stores) {
         let endpoint = micro.endpoint_builder().name(name).add(format!("{}{suffix}", E::SUBJECT)).await;
         endpoints.push(endpoint.map_err(|e| failed(e.to_string()))?);
     }

@@ -39,8 +39,9 @@ async fn contacts_are_of_those_who_exist() {
     let two = bench.must_register(&RegisterRequest { consents, ..application("op-2", 2) }).await.member_id;
     let three = bench.must_register(&RegisterRequest { consents: Some(vec![]), ..application("op-3", 3) }).await.member_id;
 
+    let notification = bench.env.nats("notification").await;
     let asked = ContactsRequest { member_ids: vec![one, MemberId(Uuid::nil()), two, three, one] };
-    let reply = ask::<Contacts>(&bench.caller, &asked).await.expect("contacts");
+    let reply = ask::<Contacts>(&notification, &asked).await.expect("contacts");
     let contacts: BTreeMap<MemberId, (String, Vec<String>)> =
         reply.contacts.into_iter().map(|contact| (contact.member_id, (contact.phone, contact.consents))).collect();
     let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<String>>();
@@ -52,11 +53,32 @@ async fn contacts_are_of_those_who_exist() {
             (three, ("+8613800000003".to_owned(), words(&[]))),
         ])
     );
-    assert!(ask::<Contacts>(&bench.caller, &ContactsRequest { member_ids: vec![one; 1000] }).await.is_ok());
-    let problem = ask::<Contacts>(&bench.caller, &ContactsRequest { member_ids: vec![one; 1001] }).await.expect_err("too many");
+    assert!(ask::<Contacts>(&notification, &ContactsRequest { member_ids: vec![one; 1000] }).await.is_ok());
+    let problem = ask::<Contacts>(&notification, &ContactsRequest { member_ids: vec![one; 1001] }).await.expect_err("too many");
     assert_eq!((problem.code.as_str(), problem.pointer.as_deref()), ("request.malformed", Some("/member_ids")));
 
     let counts = ask::<MemberCounts>(&bench.caller, &Empty {}).await.expect("counts").counts;
     assert_eq!(counts, BTreeMap::from([("members".to_owned(), 3)]));
+    assert!(running.stop().await);
+}
+
+#[tokio::test]
+async fn a_store_asks_under_its_own_subject_for_itself_alone() {
+    let bench = Bench::start().await;
+    let running = bench.copy().await;
+    let store = bench.env.nats("SH01").await;
+    let ask_as_store = async |subject: &str, request: serde_json::Value| {
+        let answer = store.request(subject.to_owned(), request.to_string().into()).await?;
+        Ok::<serde_json::Value, async_nats::RequestError>(serde_json::from_slice(&answer.payload).expect("json"))
+    };
+    let mut request = serde_json::to_value(application("op-1", 1)).expect("json");
+    request["store"] = "SH02".into();
+    let refused = ask_as_store("api.member.member.register.SH01", request.clone()).await.expect("answer");
+    assert_eq!((&refused["code"], &refused["pointer"]), (&"request.store_mismatch".into(), &"/store".into()));
+    request.as_object_mut().expect("object").remove("store");
+    let registered = ask_as_store("api.member.member.register.SH01", request).await.expect("answer");
+    assert_eq!(registered["status"], "active", "not named, the store is its own: {registered}");
+    let nobody = ask_as_store("api.member.member.counts.SH01", serde_json::json!({})).await;
+    assert!(nobody.is_err(), "the figures of the group are not for a store");
     assert!(running.stop().await);
 }

@@ -79,7 +79,8 @@ fn channel(message: &Message) -> Value {
     let mut channel = json!({
         "address": message.address,
         "description": match message.family {
-            Family::Request => format!("Store users call {}.<store>; the token must equal the payload's store.", message.address),
+            Family::Request if message.for_stores => format!("Users of stores ask at {}.<their store's code>.", message.address),
+            Family::Request => "For operators and services.".to_owned(),
             _ => message.summary.to_owned(),
         },
         "messages": { "message": { "$ref": format!("#/components/messages/{}", message.name) } }

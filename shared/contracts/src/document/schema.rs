@@ -12,6 +12,7 @@ const CONTROL: &str = r"\u0000-\u001f\u007f-\u009f";
 const BLANK: &str = r"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000";
 /// A text of white space only: DMS exports fill what they don't know with it.
 const UNFILLED: &str = r"^[\u0009-\u000d\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*$";
+
 fn short_pattern() -> String {
     format!("^[^{CONTROL}{BLANK}](?:[^{CONTROL}]*[^{CONTROL}{BLANK}])?$")
 }
