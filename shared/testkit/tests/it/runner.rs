@@ -38,7 +38,7 @@ fn it_ends_as_the_command_did() {
 #[tokio::test]
 async fn killed_or_interrupted_it_leaves_nothing_running() {
     for signal in [Signal::SIGKILL, Signal::SIGINT] {
-        let script = "echo $JIFEN_TEST_DATABASE_URL; echo $JIFEN_TEST_NATS_URL; cat";
+        let script = "echo $JIFEN_TEST_DATABASE_URL; echo $JIFEN_TEST_NATS_URL; exec cat";
         let mut command = with_servers();
         command.args(["sh", "-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut runner = command.spawn().expect("run");
