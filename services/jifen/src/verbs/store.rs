@@ -3,7 +3,10 @@
 use anyhow::{Context, Result, bail};
 use chrono::NaiveDate;
 use clap::Subcommand;
-use jifen_contracts::endpoint::{ProgramGet, ProgramGetRequest};
+use jifen_contracts::{
+    endpoint::{ProgramGet, ProgramGetRequest, ProgramList, ProgramsRequest},
+    program::AppliedProgram,
+};
 use jifen_infra::rights;
 use jifen_kernel::{Clock, StoreCode, SystemClock, clock};
 
@@ -37,7 +40,7 @@ pub enum Verb {
 
 pub async fn run(settings: &Settings, verb: Verb, out: Printer) -> Result<()> {
     let client = Client::connect(settings).await?;
-    let newest = client.ask::<ProgramGet>(&ProgramGetRequest { version: None }).await?;
+    let newest = newest(&client).await?;
     match verb {
         Verb::List => {
             let head = ["code", "name", "brand"].map(str::to_owned).to_vec();
@@ -62,7 +65,8 @@ pub async fn run(settings: &Settings, verb: Verb, out: Printer) -> Result<()> {
                 brand: None,
             });
             let today = clock::local_date(SystemClock.now(), added.time_zone());
-            let from = effective_from.unwrap_or(today);
+            // A version that is already announced for a later day must not lose the store.
+            let from = effective_from.unwrap_or(today).max(newest.effective_from);
             let version = program::apply(&client, jifen_program::files_of(&added), from, out).await?;
             out.line(format!("store {code} counts from {from} (program version {version})"));
             credentials(&client, &code, out)?;
@@ -78,6 +82,22 @@ pub async fn run(settings: &Settings, verb: Verb, out: Printer) -> Result<()> {
     Ok(())
 }
 
+/// The newest version, in force or announced: what the next one builds on.
+async fn newest(client: &Client) -> Result<AppliedProgram> {
+    let mut newest = client.ask::<ProgramGet>(&ProgramGetRequest { version: None }).await?;
+    loop {
+        let page = client.ask::<ProgramList>(&ProgramsRequest { after: newest.version }).await?;
+        let more = page.more;
+        match page.versions.into_iter().last() {
+            Some(later) => newest = later,
+            None => return Ok(newest),
+        }
+        if !more {
+            return Ok(newest);
+        }
+    }
+}
+
 fn credentials(client: &Client, code: &StoreCode, out: Printer) -> Result<()> {
     let keys = client.keys.as_ref().context("credentials come from the installation's keys: run this where its home is")?;
     let credentials = rights::credentials(keys, rights::store_user(code));
@@ -87,7 +107,7 @@ fn credentials(client: &Client, code: &StoreCode, out: Printer) -> Result<()> {
     out.line(format!("inbox prefix   {}", credentials.inbox_prefix));
     out.line("CA             none: the server listens on this machine only, without TLS");
     out.line(format!("publish        pos.v1.{code}.invoice   (stream POS)"));
-    out.line(format!("receipts       receipt.v1.{code}   (stream RECEIPTS, consumer {code})"));
+    out.line(format!("receipts       receipt.v1.{code}   (stream RECEIPTS, durable consumer {code} with that filter)"));
     out.line(format!("endpoints      api.points.account.get.{code} and every other with .{code}"));
     Ok(())
 }
