@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicI64, Ordering},
+    atomic::{AtomicBool, AtomicI64, Ordering},
 };
 
 use async_nats::jetstream;
@@ -53,7 +53,9 @@ impl NatsLogin {
                         // A publish without the right to it is no error at the caller: it only shows here.
                         async_nats::Event::ServerError(error) => tracing::error!(service, %error, "the broker refused something"),
                         async_nats::Event::ClientError(error) => tracing::warn!(service, %error, "broker client"),
-                        async_nats::Event::Connected => tracing::debug!(service, "connected to the broker"),
+                        event @ (async_nats::Event::Connected | async_nats::Event::Draining | async_nats::Event::Closed) => {
+                            tracing::debug!(service, %event, "broker connection");
+                        }
                         other => tracing::info!(service, event = %other, "broker connection"),
                     }
                 }
@@ -133,6 +135,8 @@ pub struct Ctx {
     pub(crate) relay: Relay,
     pub(crate) telemetry: Telemetry,
     pub(crate) unpublished: Arc<AtomicI64>,
+    /// Something was committed since the outbox was last looked at.
+    pub(crate) committed: AtomicBool,
 }
 
 impl Ctx {
@@ -166,6 +170,7 @@ impl Ctx {
             relay,
             telemetry: config.telemetry,
             unpublished: Arc::new(AtomicI64::new(0)),
+            committed: AtomicBool::new(false),
         }))
     }
 
@@ -184,6 +189,9 @@ impl Ctx {
         out: Outbox,
     ) -> Result<crate::outbox::Commit, Failure> {
         out.save(&mut tx, self.relay.copy(), &self.seal).await?;
+        if !out.is_empty() {
+            self.committed.store(true, Ordering::Relaxed);
+        }
         tx.commit().await?;
         Ok(out.into_commit())
     }

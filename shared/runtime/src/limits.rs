@@ -34,6 +34,8 @@ pub const ACKS_PENDING: i64 = 10_000;
 pub const PUBLISH_WAIT: Duration = Duration::from_secs(2);
 /// The sweeper looks this often.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// And this often while nothing is committed.
+pub const SWEEP_EVERY_IDLE: Duration = Duration::from_secs(5);
 /// It takes commits of dead copies after this time,
 pub const SWEEP_ORPHANS_AFTER_S: i32 = 2;
 /// and anybody's after this.

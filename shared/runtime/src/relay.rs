@@ -231,9 +231,12 @@ pub(crate) async fn keep(cx: Arc<Ctx>, stop: CancellationToken) {
             tracing::warn!(service = cx.service, %error, "the outbox can't be tended; trying again");
             session.lost();
         }
+        // What other copies left behind may wait a little longer where nothing moves: an idle system shall be idle.
+        let idle = cx.unpublished.load(Ordering::Relaxed) == 0 && !cx.committed.swap(false, Ordering::Relaxed);
+        let pause = if idle { limits::SWEEP_EVERY_IDLE } else { limits::SWEEP_EVERY };
         tokio::select! {
             () = stop.cancelled() => break,
-            () = tokio::time::sleep(limits::SWEEP_EVERY) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
     session.close().await;

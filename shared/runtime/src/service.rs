@@ -130,6 +130,8 @@ impl Service {
     pub async fn start(self, config: ServiceConfig) -> Result<Running, StartError> {
         let cx = Ctx::start(self.name, config).await?;
         let (tasks, stop, stop_keeping) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
+        // A start that fails half way leaves nothing running.
+        let guards = [stop.clone().drop_guard(), stop_keeping.clone().drop_guard()];
         let known = cx.programs.clone();
         let micro = cx
             .nats
@@ -161,6 +163,9 @@ impl Service {
                 tokio::select! { () = stop_watching.cancelled() => break, () = tokio::time::sleep(std::time::Duration::from_secs(10)) => {} }
             }
         });
+        for guard in guards {
+            guard.disarm();
+        }
         Ok(Running { cx, tasks, keeping, stop, stop_keeping, micro: Some(micro) })
     }
 }
