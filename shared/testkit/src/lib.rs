@@ -17,6 +17,7 @@ mod wait;
 pub use accounts::{ACCOUNTS, accounts, test_keys};
 pub use env::{TestEnv, publish_pos};
 pub use jifen_infra::Schema;
+pub use local::{Programs, programs};
 pub use servers::{DATABASE_URL_VAR, Kind, NATS_URL_VAR, Servers, Wish};
 pub use services::service_config;
 pub use wait::eventually;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Context;
-use jifen_infra::binaries::{Search, find_nats_server, find_postgres};
+use jifen_infra::binaries::{Found, Search, find_nats_server, find_postgres};
 use jifen_infra::home::reachable_dir;
 use jifen_infra::nats_server::NatsOptions;
 use jifen_infra::postgres::PostgresOptions;
@@ -50,8 +50,7 @@ impl Local {
         let home = Home::locate(&std::env::temp_dir().join(name))?;
         let dir = TemporaryDir(home.path().to_path_buf());
         let lock = home.lock()?;
-        let search = search(home.server_user())?;
-        let (postgres, nats) = (find_postgres(&search, None, &say)?, find_nats_server(&search, &say)?);
+        let (postgres, nats) = find_programs(home.server_user())?;
         say(&format!("test servers: Postgres {postgres}; NATS {nats}"));
         let options = PostgresOptions { bin: postgres.path, port: free_port()?, database: "postgres".into(), unsafe_fast: true };
         let postgres = Postgres::start(&home, &options, &|_| {})?;
@@ -68,6 +67,27 @@ impl Local {
     pub(crate) fn nats_url(&self) -> String {
         self.nats.url()
     }
+}
+
+/// The servers' programs that tests use.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    /// `nats-server`.
+    pub nats_server: PathBuf,
+    /// The folder of Postgres's programs.
+    pub postgres_bin: PathBuf,
+}
+
+/// Finds or fetches them, for tests that start servers in their own way. Blocks.
+pub fn programs() -> anyhow::Result<Programs> {
+    let (postgres, nats) = find_programs(ServerUser::of_this_process())?;
+    Ok(Programs { nats_server: nats.path, postgres_bin: postgres.path })
+}
+
+/// Postgres and NATS.
+fn find_programs(user: ServerUser) -> anyhow::Result<(Found, Found)> {
+    let search = search(user)?;
+    Ok((find_postgres(&search, None, &say)?, find_nats_server(&search, &say)?))
 }
 
 /// How tests look for programs: as the product does, with a cache that all runs share.
