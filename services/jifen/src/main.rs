@@ -20,7 +20,7 @@ use crate::{output::Printer, settings::Settings};
 
 /// 积分: after-sales loyalty points for a dealer group, on its own servers.
 #[derive(Debug, Parser)]
-#[command(version, about, propagate_version = true, arg_required_else_help = true)]
+#[command(version, about, arg_required_else_help = true)]
 struct Arguments {
     /// Where state lives (JIFEN_HOME; default .jifen).
     #[arg(long, global = true, value_name = "DIR")]
@@ -120,4 +120,16 @@ async fn dispatch(verb: Verb, settings: Settings) -> Result<ExitCode> {
         Verb::Config => {}
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_verb_and_option_can_be_parsed() {
+        Arguments::command().debug_assert();
+    }
 }
