@@ -198,28 +198,37 @@ fn headers_of(row: &OutRow) -> HeaderMap {
 async fn mark_all(service: &'static str, pool: PgPool, mut queue: mpsc::Receiver<Mark>) {
     let mut marks = Vec::with_capacity(MARKS_IN_BATCH);
     while queue.recv_many(&mut marks, MARKS_IN_BATCH).await > 0 {
-        let result = sqlx::query(
-            "update outbox_commit c set published_at = m.at, stream_created_at = m.created, lowest_sequence = m.lowest,
-                    highest_sequence = m.highest, highest_id = m.highest_id
-             from unnest($1::smallint[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bigint[], $7::bigint[], $8::uuid[])
-                  m(slot, commit_id, stream, at, created, lowest, highest, highest_id)
-             where c.slot = m.slot and c.commit_id = m.commit_id and c.stream = m.stream",
-        )
-        .bind(marks.iter().map(|m| m.slot).collect::<Vec<_>>())
-        .bind(marks.iter().map(|m| m.commit_id).collect::<Vec<_>>())
-        .bind(marks.iter().map(|m| m.stream).collect::<Vec<_>>())
-        .bind(marks.iter().map(|m| m.published_at).collect::<Vec<_>>())
-        .bind(marks.iter().map(|m| m.stream_created_at).collect::<Vec<_>>())
-        .bind(marks.iter().map(|m| m.lowest).collect::<Vec<_>>())
-        .bind(marks.iter().map(|m| m.highest).collect::<Vec<_>>())
-        .bind(marks.iter().map(|m| m.highest_id).collect::<Vec<_>>())
-        .execute(&pool)
-        .await;
-        if let Err(error) = result {
-            tracing::warn!(service, %error, commits = marks.len(), "marking failed; the commits will be published again");
+        // One slot a statement, as a parameter: Postgres then opens one partition of the ring, not all of them. But for the
+        // minutes around midnight there is only one.
+        marks.sort_by_key(|mark| mark.slot);
+        for of_slot in marks.chunk_by(|a, b| a.slot == b.slot) {
+            if let Err(error) = save_marks(&pool, of_slot[0].slot, of_slot).await {
+                tracing::warn!(service, %error, commits = of_slot.len(), "marking failed; the commits will be published again");
+            }
         }
         marks.clear();
     }
+}
+
+async fn save_marks(pool: &PgPool, slot: i16, marks: &[Mark]) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update outbox_commit c set published_at = m.at, stream_created_at = m.created, lowest_sequence = m.lowest,
+                highest_sequence = m.highest, highest_id = m.highest_id
+         from unnest($2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bigint[], $7::bigint[], $8::uuid[])
+              m(commit_id, stream, at, created, lowest, highest, highest_id)
+         where c.slot = $1 and c.commit_id = m.commit_id and c.stream = m.stream",
+    )
+    .bind(slot)
+    .bind(marks.iter().map(|m| m.commit_id).collect::<Vec<_>>())
+    .bind(marks.iter().map(|m| m.stream).collect::<Vec<_>>())
+    .bind(marks.iter().map(|m| m.published_at).collect::<Vec<_>>())
+    .bind(marks.iter().map(|m| m.stream_created_at).collect::<Vec<_>>())
+    .bind(marks.iter().map(|m| m.lowest).collect::<Vec<_>>())
+    .bind(marks.iter().map(|m| m.highest).collect::<Vec<_>>())
+    .bind(marks.iter().map(|m| m.highest_id).collect::<Vec<_>>())
+    .execute(pool)
+    .await?;
+    Ok(())
 }
 
 /// Runs in every copy: keeps the copy's session alive, counts what is unpublished, and in one copy sweeps.

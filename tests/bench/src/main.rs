@@ -65,7 +65,6 @@ async fn measure(options: &Options, system: &System) -> Result<()> {
     let published = load.run_to_the_end(&members, "T", options.invoices).await?;
     let (took, spent) = (started.elapsed(), Cpu::read(system)?.since(&cpu));
     let count = options.invoices as f64;
-    let micros = |time: Duration| time.as_secs_f64() * 1e6 / count;
     println!();
     println!("whole path, {} invoices of {first_month} members, {} services in one process", options.invoices, 7);
     println!(
@@ -74,13 +73,7 @@ async fn measure(options: &Options, system: &System) -> Result<()> {
         published.as_secs_f64(),
         took.as_secs_f64()
     );
-    println!(
-        "  CPU µs/invoice          {:>10.0}   jifen {:.0}, Postgres {:.0}, NATS {:.0}",
-        micros(spent.total()),
-        micros(spent.jifen),
-        micros(spent.postgres),
-        micros(spent.nats)
-    );
+    print_cpu(&spent, options.invoices);
     println!("  resident MiB            {:>10}   jifen (peak)", process::peak_mib(system.jifen_pid)?);
     let after = system.batches().await?;
     let (transactions, messages) = (after.count - batches.count, after.messages - batches.messages);
@@ -97,10 +90,7 @@ async fn measure(options: &Options, system: &System) -> Result<()> {
     let spent = Cpu::read(system)?.since(&cpu);
     let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
     println!("  p50 {:.1} ms   p99 {:.1} ms   max {:.1} ms   ({} messages)", at(0.5), at(0.99), at(1.0), latencies.len());
-    println!(
-        "  CPU µs/invoice          {:>10.0}   (batches are small at this rate)",
-        spent.total().as_secs_f64() * 1e6 / latencies.len() as f64
-    );
+    print_cpu(&spent, latencies.len());
     println!();
     println!("idle for 10 s …");
     let cpu = Cpu::read(system)?;
@@ -114,6 +104,13 @@ async fn measure(options: &Options, system: &System) -> Result<()> {
         share(spent.nats)
     );
     Ok(())
+}
+
+/// CPU time an invoice, by process.
+fn print_cpu(spent: &Cpu, invoices: usize) {
+    let micros = |time: Duration| time.as_secs_f64() * 1e6 / invoices as f64;
+    let (jifen, postgres, nats) = (micros(spent.jifen), micros(spent.postgres), micros(spent.nats));
+    println!("  CPU µs/invoice          {:>10.0}   jifen {jifen:.0}, Postgres {postgres:.0}, NATS {nats:.0}", micros(spent.total()));
 }
 
 fn share(time: Duration) -> f64 {
