@@ -31,7 +31,7 @@ impl Query for Account {
     type Endpoint = AccountGet;
 
     async fn answer(&self, cx: &Ctx, request: MemberRequest) -> Result<AccountReply, Problem> {
-        let Some(account) = accounts::find(&cx.pool, &request.member_no).await.map_err(unavailable)? else {
+        let Some(account) = find_account(cx, &request.member_no).await? else {
             let member_id = ask_member(cx, request).await?;
             let none = Points::ZERO;
             return Ok(AccountReply {
@@ -59,6 +59,14 @@ impl Query for Account {
     }
 }
 
+async fn find_account(cx: &Ctx, member_no: &str) -> Result<Option<accounts::AccountRow>, Problem> {
+    // No text with a NUL gets into the database, so nobody has such a number.
+    if member_no.contains('\0') {
+        return Err(code::MEMBER_UNKNOWN.into());
+    }
+    accounts::find(&cx.pool, member_no).await.map_err(unavailable)
+}
+
 /// A member without an account may exist all the same: member knows.
 async fn ask_member(cx: &Ctx, request: MemberRequest) -> Result<MemberId, Problem> {
     ask::<MemberGet>(&cx.nats, &request).await.map(|member| member.member_id)
@@ -75,7 +83,7 @@ impl Query for Entries {
         if !(1..=PAGE_MAX).contains(&limit) {
             return Err(Problem::new(code::REQUEST_MALFORMED).detail(format!("limit must be 1 to {PAGE_MAX}")).at("/limit"));
         }
-        let Some(account) = accounts::find(&cx.pool, &request.member_no).await.map_err(unavailable)? else {
+        let Some(account) = find_account(cx, &request.member_no).await? else {
             ask_member(cx, MemberRequest { member_no: request.member_no }).await?;
             return Ok(EntriesReply { entries: Vec::new() });
         };
