@@ -1,0 +1,10 @@
+//! The product through its own door: the executable, started as an operator starts it, and clients that know nothing but the
+//! wire contract.
+
+mod bad_documents;
+mod documents;
+mod figures;
+mod killed;
+mod new_user;
+mod operator;
+mod same_result;
