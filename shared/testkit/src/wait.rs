@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// Nothing in a test takes so long unless it never happens.
+pub const DEADLINE: Duration = Duration::from_mins(1);
 /// Between two looks: short beside what is waited for, long beside what a look costs.
 const INTERVAL: Duration = Duration::from_millis(10);
 

@@ -1,0 +1,61 @@
+//! Counting the statements that a batch costs, where the driver reports them.
+//!
+//! What runs on the calling thread is counted: everything of a test on a runtime without other threads, and nothing of the
+//! tests beside it.
+
+use std::{cell::RefCell, collections::BTreeMap, fmt::Debug, sync::Once};
+
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+};
+use tracing_subscriber::{
+    Layer, Registry,
+    layer::{Context, SubscriberExt},
+};
+
+thread_local! {
+    static COUNTS: RefCell<BTreeMap<String, usize>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// Counts from here on, from zero.
+pub fn count() {
+    // One subscriber for the process: whether an event is of interest is remembered once for all threads.
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        tracing::subscriber::set_global_default(Registry::default().with(Counting)).expect("the only subscriber");
+        tracing::callsite::rebuild_interest_cache();
+    });
+    COUNTS.take();
+}
+
+/// What was counted so far: how often each statement was run, by its first four words.
+pub fn counted() -> BTreeMap<String, usize> {
+    COUNTS.with_borrow(Clone::clone)
+}
+
+/// How often a statement that begins so was run.
+pub fn of(beginning: &str) -> usize {
+    counted().iter().filter(|(statement, _)| statement.starts_with(beginning)).map(|(_, count)| count).sum()
+}
+
+struct Counting;
+
+impl<S: Subscriber> Layer<S> for Counting {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        struct Summary(String);
+        impl Visit for Summary {
+            fn record_str(&mut self, field: &Field, value: &str) {
+                if field.name() == "summary" {
+                    value.clone_into(&mut self.0);
+                }
+            }
+            fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+        }
+        if event.metadata().target() == "sqlx::query" {
+            let mut summary = Summary(String::new());
+            event.record(&mut summary);
+            COUNTS.with_borrow_mut(|counts| *counts.entry(summary.0).or_default() += 1);
+        }
+    }
+}
