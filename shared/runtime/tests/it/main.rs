@@ -1,0 +1,7 @@
+//! The runtime itself, with a small service of its own on real servers: what every service is promised.
+
+mod bench;
+mod crash;
+mod probe;
+mod programs;
+mod trouble;
