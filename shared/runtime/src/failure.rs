@@ -1,5 +1,8 @@
 //! What can go wrong in a batch, chosen by type: try again, or set aside.
 
+use std::{any::Any, panic::AssertUnwindSafe};
+
+use futures_util::FutureExt;
 use jifen_contracts::code::{self, Code};
 
 /// One message can never be processed as it is.
@@ -45,6 +48,17 @@ impl Failure {
     pub fn defect(why: impl std::fmt::Display) -> Self {
         Self::Defect(why.to_string())
     }
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("panic: {}", said.unwrap_or("?"))
+}
+
+/// A panic in the work of a service is a defect of that work, not the end of the service.
+pub(crate) async fn guarded<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| Err(Failure::Defect(panic_text(panic.as_ref()))))
 }
 
 impl From<sqlx::Error> for Failure {

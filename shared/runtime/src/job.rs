@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Ctx, Failure, Outbox};
+use crate::{Ctx, Failure, Outbox, failure::guarded};
 
 /// Work that is due again and again.
 pub trait Job: Send + Sync + 'static {
@@ -29,15 +29,20 @@ pub(crate) async fn keep<J: Job>(cx: Arc<Ctx>, job: Arc<J>, stop: CancellationTo
 
 /// Runs a job now, unless another copy does.
 pub async fn run_once<J: Job>(cx: &Ctx, job: &J) -> Result<(), Failure> {
-    let mut tx = cx.pool.begin().await?;
-    let key = format!("{}/{}", cx.service, J::NAME);
-    let free: bool = sqlx::query_scalar("select pg_try_advisory_xact_lock(hashtextextended($1, 0))").bind(key).fetch_one(&mut *tx).await?;
-    if !free {
-        return Ok(());
+    let done = guarded(async {
+        let mut tx = cx.pool.begin().await?;
+        let key = format!("{}/{}", cx.service, J::NAME);
+        let free: bool =
+            sqlx::query_scalar("select pg_try_advisory_xact_lock(hashtextextended($1, 0))").bind(key).fetch_one(&mut *tx).await?;
+        if !free {
+            return Ok(None);
+        }
+        let mut out = cx.outbox();
+        job.run(cx, &mut tx, &mut out).await?;
+        cx.commit(tx, out).await.map(Some)
+    });
+    if let Some(commit) = done.await? {
+        cx.relay.publish(commit).await;
     }
-    let mut out = cx.outbox();
-    job.run(cx, &mut tx, &mut out).await?;
-    let commit = cx.commit(tx, out).await?;
-    cx.relay.publish(commit).await;
     Ok(())
 }

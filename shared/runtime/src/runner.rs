@@ -19,8 +19,14 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    BatchHandler, Ctx, Decode, Failure, Fates, Incoming, Poison, context::StartError, dead_letter, limits, message::RawMessage,
-    outbox::Commit, trace::TraceContext,
+    BatchHandler, Ctx, Decode, Failure, Fates, Incoming, Poison,
+    context::StartError,
+    dead_letter,
+    failure::{guarded, panic_text},
+    limits,
+    message::{Cause, RawMessage},
+    outbox::Commit,
+    trace::TraceContext,
 };
 
 /// What a consumer reads and under which durable name all copies share it.
@@ -135,7 +141,7 @@ impl<H: BatchHandler> Runner<H> {
         let mut undecodable = Vec::new();
         for message in messages {
             let Some(raw) = raw_of(&message) else { continue };
-            match H::Item::decode(&raw) {
+            match decode::<H::Item>(&raw) {
                 Ok((item, cause)) => decoded.push((message, Incoming { item, cause, raw })),
                 Err(poison) => undecodable.push((message, raw, poison)),
             }
@@ -203,7 +209,7 @@ impl<H: BatchHandler> Runner<H> {
 
     /// Everything between BEGIN and COMMIT. A panic in a handler is a defect of the batch, not the end of the service.
     async fn transact(&self, items: &[Incoming<H::Item>]) -> Result<Done, Failure> {
-        let work = std::panic::AssertUnwindSafe(async {
+        guarded(async {
             let prepared = self.handler.prepare(&self.cx, items).await?;
             let mut out = self.cx.outbox();
             let mut tx = self.cx.pool.begin().await?;
@@ -215,11 +221,8 @@ impl<H: BatchHandler> Runner<H> {
             }
             let commit = self.cx.commit(tx, out).await?;
             Ok(Done { commit, fates })
-        });
-        work.catch_unwind().await.unwrap_or_else(|panic| {
-            let why = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-            Err(Failure::Defect(format!("panic: {}", why.unwrap_or("?"))))
         })
+        .await
     }
 
     async fn finish(&self, done: Done, acks: Vec<Message>, items: Vec<Incoming<H::Item>>) {
@@ -267,21 +270,23 @@ impl<H: BatchHandler> Runner<H> {
 
     /// Hands one message to the handler outside the stream: an operator's retry of a dead letter.
     pub(crate) async fn retry(&self, id: uuid::Uuid, raw: RawMessage) -> Result<(), String> {
-        let (item, cause) = H::Item::decode(&raw).map_err(|poison| poison.to_string())?;
-        let items = [Incoming { item, cause, raw }];
-        let prepared = self.handler.prepare(&self.cx, &items).await.map_err(|e| e.to_string())?;
-        let mut out = self.cx.outbox();
-        let mut tx = self.cx.pool.begin().await.map_err(|e| e.to_string())?;
-        let fates = self.handler.handle(&self.cx, &mut tx, &items, &prepared, &mut out).await.map_err(|e| e.to_string())?;
-        if let Some((_, why)) = fates.retry.first() {
-            return Err(why.clone());
-        }
-        if let Some((_, poison)) = fates.poison.first() {
-            return Err(poison.to_string());
-        }
-        dead_letter::mark_retried(&self.cx, &mut tx, id).await.map_err(|e| e.to_string())?;
-        let commit = self.cx.commit(tx, out).await.map_err(|e| e.to_string())?;
-        self.cx.relay.publish(commit).await;
+        let done = guarded(async {
+            let (item, cause) = decode::<H::Item>(&raw).map_err(Failure::defect)?;
+            let items = [Incoming { item, cause, raw }];
+            let prepared = self.handler.prepare(&self.cx, &items).await?;
+            let mut out = self.cx.outbox();
+            let mut tx = self.cx.pool.begin().await?;
+            let fates = self.handler.handle(&self.cx, &mut tx, &items, &prepared, &mut out).await?;
+            if let Some((_, why)) = fates.retry.first() {
+                return Err(Failure::transient(why));
+            }
+            if let Some((_, poison)) = fates.poison.first() {
+                return Err(Failure::defect(poison));
+            }
+            dead_letter::mark_retried(&self.cx, &mut tx, id).await?;
+            self.cx.commit(tx, out).await
+        });
+        self.cx.relay.publish(done.await.map_err(|failure| failure.to_string())?).await;
         Ok(())
     }
 
@@ -296,6 +301,11 @@ impl<H: BatchHandler> Runner<H> {
         let info = consumer.info().await.ok()?;
         Some(info.num_pending + u64::try_from(info.num_ack_pending).unwrap_or(0))
     }
+}
+
+/// A reader that panics can't read the message, and must not end the reading of the others.
+fn decode<T: Decode>(raw: &RawMessage) -> Result<(T, Cause), Poison> {
+    std::panic::catch_unwind(|| T::decode(raw)).unwrap_or_else(|panic| Err(Poison::undecodable(panic_text(panic.as_ref()))))
 }
 
 fn raw_of(message: &Message) -> Option<RawMessage> {
