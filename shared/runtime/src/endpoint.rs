@@ -19,7 +19,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Ctx, Failure, Outbox,
     context::StartError,
-    limits,
+    failure, limits,
     message::Cause,
     operation::{self, Claim, Met},
     trace::TraceContext,
@@ -239,9 +239,22 @@ struct Group<T> {
     callers: Vec<Request>,
 }
 
-async fn process<M: Mutation>(cx: &Arc<Ctx>, mutation: &Arc<M>, requests: Vec<Request>, tasks: &TaskTracker) {
+async fn process<M: Mutation>(cx: &Arc<Ctx>, mutation: &Arc<M>, mut requests: Vec<Request>, tasks: &TaskTracker) {
+    while !requests.is_empty() {
+        let (groups, contested) = group::<M>(cx, requests).await;
+        settle(cx, mutation, groups, tasks).await;
+        requests = contested;
+    }
+}
+
+type Groups<M> = Vec<Group<<<M as Mutation>::Endpoint as Endpoint>::Request>>;
+
+/// Groups requests by operation. Those that use another's id with other content are returned beside: which content is the
+/// operation's is not this batch's to say, another copy may have claimed it with either, so they ask when the first are done.
+async fn group<M: Mutation>(cx: &Ctx, requests: Vec<Request>) -> (Groups<M>, Vec<Request>) {
     let endpoint = <M::Endpoint as Endpoint>::SUBJECT;
-    let mut groups: Vec<Group<<M::Endpoint as Endpoint>::Request>> = Vec::new();
+    let mut groups: Groups<M> = Vec::new();
+    let mut contested = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     for request in requests {
         let asked: <M::Endpoint as Endpoint>::Request = match read(&request, endpoint) {
@@ -260,7 +273,7 @@ async fn process<M: Mutation>(cx: &Arc<Ctx>, mutation: &Arc<M>, requests: Vec<Re
         let hash = cx.seal.hash(&serde_json::to_vec(&asked).unwrap_or_default()).to_vec();
         match places.get(&id) {
             Some(place) if groups[*place].claim.hash == hash => groups[*place].callers.push(request),
-            Some(_) => reply(&cx.nats, &request, Err(code::OPERATION_CONFLICT.into())).await,
+            Some(_) => contested.push(request),
             None => {
                 places.insert(id.clone(), groups.len());
                 let traceparent = request.message.headers.as_ref().and_then(|headers| headers.get("traceparent"));
@@ -273,6 +286,11 @@ async fn process<M: Mutation>(cx: &Arc<Ctx>, mutation: &Arc<M>, requests: Vec<Re
             }
         }
     }
+    (groups, contested)
+}
+
+async fn settle<M: Mutation>(cx: &Arc<Ctx>, mutation: &Arc<M>, groups: Groups<M>, tasks: &TaskTracker) {
+    let endpoint = <M::Endpoint as Endpoint>::SUBJECT;
     let mut parts = vec![groups];
     while let Some(groups) = parts.pop() {
         if groups.is_empty() {
@@ -329,7 +347,7 @@ async fn transact<M: Mutation>(
     asked: &[Asked<<M::Endpoint as Endpoint>::Request>],
 ) -> Result<(crate::outbox::Commit, Vec<Answer>), Failure> {
     let endpoint = <M::Endpoint as Endpoint>::SUBJECT;
-    let work = std::panic::AssertUnwindSafe(async {
+    failure::guarded(async {
         let prepared = mutation.prepare(cx, asked).await?;
         let mut out = cx.outbox();
         let mut tx = cx.pool.begin().await?;
@@ -368,6 +386,6 @@ async fn transact<M: Mutation>(
         operation::answer(&mut tx, endpoint, &stored).await?;
         let commit = cx.commit(tx, out).await?;
         Ok((commit, answers.into_iter().flatten().collect()))
-    });
-    work.catch_unwind().await.unwrap_or_else(|_| Err(Failure::Defect("panic in a handler".to_owned())))
+    })
+    .await
 }
