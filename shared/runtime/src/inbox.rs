@@ -29,7 +29,13 @@ pub async fn claim<T>(
         }
     }
     rows.sort_unstable_by_key(|row| (row.0, row.1, row.3));
-    rows.dedup_by_key(|row| (row.0, row.1));
+    rows.dedup_by(|later, first| {
+        let same_event = (later.0, later.1) == (first.0, first.1);
+        if same_event && later.2 != first.2 {
+            fates.poison.push((later.3, changed()));
+        }
+        same_event
+    });
     let slots: Vec<i16> = rows.iter().map(|row| row.0).collect();
     let ids: Vec<Uuid> = rows.iter().map(|row| row.1).collect();
     let hashes: Vec<Vec<u8>> = rows.iter().map(|row| row.2.to_vec()).collect();
@@ -45,7 +51,7 @@ pub async fn claim<T>(
     .fetch_all(&mut *tx)
     .await?;
     if new.len() < rows.len() {
-        let changed: Vec<Uuid> = sqlx::query_scalar(
+        let others: Vec<Uuid> = sqlx::query_scalar(
             "select u.id from unnest($2::smallint[], $3::uuid[], $4::bytea[]) u(slot, id, hash)
              join inbox i on i.slot = u.slot and i.consumer = $1 and i.source = '' and i.id = u.id and i.payload_hash <> u.hash",
         )
@@ -55,14 +61,16 @@ pub async fn claim<T>(
         .bind(&hashes)
         .fetch_all(tx)
         .await?;
-        for row in rows.iter().filter(|row| changed.contains(&row.1)) {
-            fates
-                .poison
-                .push((row.3, Poison { code: code::EVENT_HASH_CHANGED, reason: "an event id came again with other content".to_owned() }));
+        for row in rows.iter().filter(|row| others.contains(&row.1)) {
+            fates.poison.push((row.3, changed()));
         }
     }
     let new: std::collections::HashSet<Uuid> = new.into_iter().collect();
     let mut places: Vec<usize> = rows.iter().filter(|row| new.contains(&row.1)).map(|row| row.3).collect();
     places.sort_unstable();
     Ok(places)
+}
+
+fn changed() -> Poison {
+    Poison { code: code::EVENT_HASH_CHANGED, reason: "an event id came again with other content".to_owned() }
 }

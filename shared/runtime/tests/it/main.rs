@@ -3,6 +3,7 @@
 mod batches;
 mod bench;
 mod crash;
+mod inbox;
 mod operations;
 mod probe;
 mod programs;
