@@ -280,21 +280,29 @@ async fn tend(cx: &Ctx, session: &mut CopySession, truncated_on: &mut Option<i64
 
 async fn sweep(cx: &Ctx, connection: &mut PgConnection, now: DateTime<Utc>) -> Result<(), Failure> {
     let query = format!(
-        "select slot, commit_id from outbox_commit
-         where published_at is null
-           and (created_at < $1 - make_interval(secs => $3) or (created_at < $1 - make_interval(secs => $2) and not {}))
-         group by slot, commit_id order by min(created_at) limit $4",
+        "select slot, commit_id, stream from (
+             select slot, commit_id, stream, created_at, row_number() over (partition by stream order by created_at) as place
+             from outbox_commit
+             where published_at is null
+               and (created_at < $1 - make_interval(secs => $3) or (created_at < $1 - make_interval(secs => $2) and not {}))
+         ) left_over
+         where place <= $4 order by created_at",
         copy::COPY_LIVES
     );
-    let commits: Vec<(i16, Uuid)> = sqlx::query_as(AssertSqlSafe(query))
+    let commits: Vec<(i16, Uuid, String)> = sqlx::query_as(AssertSqlSafe(query))
         .bind(now)
         .bind(f64::from(limits::SWEEP_ORPHANS_AFTER_S))
         .bind(f64::from(limits::SWEEP_ANY_AFTER_S))
         .bind(limits::SWEEP_COMMITS)
         .fetch_all(&mut *connection)
         .await?;
-    for (slot, commit_id) in commits {
-        let rows = load_rows(cx, connection, slot, commit_id).await?;
+    // A stream that takes nothing is asked once a sweep and holds no other up.
+    let mut stuck: HashMap<String, Failure> = HashMap::new();
+    for (slot, commit_id, stream) in commits {
+        if stuck.contains_key(&stream) {
+            continue;
+        }
+        let rows = load_rows(cx, connection, slot, commit_id, &stream).await?;
         let count = rows.len();
         let commit = Commit { slot, commit_id, rows };
         let sent = tokio::time::timeout(limits::PUBLISH_WAIT * 5, cx.relay.send(&commit)).await;
@@ -303,19 +311,22 @@ async fn sweep(cx: &Ctx, connection: &mut PgConnection, now: DateTime<Utc>) -> R
                 cx.telemetry.count("swept", cx.service, "", count);
                 tracing::info!(service = cx.service, rows = count, "swept a commit that was left unpublished");
             }
-            Ok(Err(error)) => return Err(Failure::Transient(error)),
-            Err(_) => return Err(Failure::transient("the broker doesn't acknowledge")),
+            Ok(Err(error)) => drop(stuck.insert(stream, Failure::Transient(error))),
+            Err(_) => drop(stuck.insert(stream, Failure::transient("the broker doesn't acknowledge"))),
         }
     }
-    Ok(())
+    stuck.into_values().next().map_or(Ok(()), Err)
 }
 
-async fn load_rows(cx: &Ctx, connection: &mut PgConnection, slot: i16, commit_id: Uuid) -> Result<Vec<OutRow>, Failure> {
-    let found = sqlx::query("select id, stream, subject, sealed, payload from outbox where slot = $1 and commit_id = $2 order by ordinal")
-        .bind(slot)
-        .bind(commit_id)
-        .fetch_all(connection)
-        .await?;
+/// What a commit says in one stream: the others have headers of their own.
+async fn load_rows(cx: &Ctx, connection: &mut PgConnection, slot: i16, commit_id: Uuid, stream: &str) -> Result<Vec<OutRow>, Failure> {
+    let found =
+        sqlx::query("select id, subject, sealed, payload from outbox where slot = $1 and commit_id = $2 and stream = $3 order by ordinal")
+            .bind(slot)
+            .bind(commit_id)
+            .bind(stream)
+            .fetch_all(connection)
+            .await?;
     let mut rows = Vec::with_capacity(found.len());
     for row in found {
         let (id, subject, sealed): (Uuid, String, bool) = (row.try_get("id")?, row.try_get("subject")?, row.try_get("sealed")?);

@@ -5,6 +5,7 @@ mod bench;
 mod crash;
 mod inbox;
 mod operations;
+mod outbox;
 mod probe;
 mod programs;
 mod trouble;
