@@ -11,7 +11,10 @@ use anyhow::{Context, Result};
 use async_nats::jetstream::{self, stream::Stream};
 use clap::Args;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use jifen_contracts::{endpoint::Register, subject};
+use jifen_contracts::{
+    endpoint::{Empty, MemberCounts, NotificationCounts, Register},
+    subject,
+};
 use jifen_kernel::{Clock, SystemClock, clock};
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 use tokio::time::Instant;
@@ -71,6 +74,7 @@ pub async fn run(settings: &Settings, options: &Options, out: Printer) -> Result
     out.note(format!("program version {version}: double points from {} to {}", plan.double_from, plan.double_to));
     let (early, late) = plan.people.split_at(plan.people.len() - plan.late_people);
     let mut first_member = register(&client, early, "members register", out).await?;
+    wait_until_known(&client, &js).await?;
     let (first, second) = in_order(&plan, options);
     let published = Instant::now();
     publish(&js, &first, "documents", out).await?;
@@ -118,6 +122,25 @@ async fn register(client: &Client, people: &[people::Person], what: &'static str
         .await?;
     bar.finish_and_clear();
     Ok(numbers.into_iter().next())
+}
+
+/// Waits until every service knows everybody who has registered. A bill with one member's phone and another's car waits for a
+/// review, but only where both are known by then: stores have minutes between the two, the demo has milliseconds.
+async fn wait_until_known(client: &Client, js: &jetstream::Context) -> Result<()> {
+    let deadline = Instant::now() + SETTLE_WAIT;
+    loop {
+        let members = client.ask::<MemberCounts>(&Empty {}).await?.counts.get("members").copied().unwrap_or(0);
+        let messages = client.ask::<NotificationCounts>(&Empty {}).await?.counts;
+        // Each is welcomed, or is not to be told: the events are out, and nobody has one left to read.
+        let welcomed: i64 = messages.iter().filter(|(kind, _)| kind.starts_with("welcome/")).map(|(_, count)| count).sum();
+        if welcomed >= members && waiting(js).await? == 0 {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            anyhow::bail!("only {welcomed} of {members} members are known everywhere after 5 minutes: `jifen doctor` says why");
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 async fn publish(js: &jetstream::Context, messages: &[Message], what: &'static str, out: Printer) -> Result<()> {
