@@ -207,18 +207,11 @@ fn messages(events: &[Heard], commands: &[Heard]) -> BTreeMap<String, usize> {
     counts
 }
 
-/// Documents that wait: parked, and not accepted since.
+/// Documents that wait: parked, and not accepted. In whatever order that was said: receipts of two copies may overtake each other.
 fn parked(receipts: &[Heard]) -> BTreeSet<String> {
-    let mut parked = BTreeMap::new();
-    for receipt in receipts {
-        let data = receipt.data();
-        let Some(number) = data["document"].as_str() else { continue };
-        let name = format!("{} {number}", receipt.subject);
-        match data["status"].as_str() {
-            Some("parked") => _ = parked.insert(name, text(data, "code")),
-            Some("accepted") => _ = parked.remove(&name),
-            _ => {}
-        }
-    }
-    parked.into_iter().map(|(name, code)| format!("{name}: {code}")).collect()
+    let with_status = |status: &'static str| receipts.iter().filter(move |receipt| receipt.data()["status"] == status);
+    let name = |receipt: &Heard| format!("{} {}", receipt.subject, text(receipt.data(), "document"));
+    let accepted: BTreeSet<String> = with_status("accepted").map(name).collect();
+    let waits = |receipt: &&Heard| !accepted.contains(&name(receipt));
+    with_status("parked").filter(waits).map(|receipt| format!("{}: {}", name(receipt), text(receipt.data(), "code"))).collect()
 }
