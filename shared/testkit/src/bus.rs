@@ -128,3 +128,11 @@ pub async fn drained<T: EventType>(env: &TestEnv, durable: &str) -> Vec<Envelope
     all_published(env, T::SERVICE).await;
     published(env, count(env, STREAM_EVENTS, &T::filter()).await).await
 }
+
+/// Everything `times` over, in an order that has nothing to do with the first one, the same at every run.
+pub fn shuffled<T>(events: &[T], times: usize) -> Vec<&T> {
+    let count = events.len() * times;
+    // A prime that doesn't divide the count visits every place once.
+    assert!(!count.is_multiple_of(7_919));
+    (0..count).map(|place| &events[place * 7_919 % count % events.len()]).collect()
+}

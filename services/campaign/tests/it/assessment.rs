@@ -8,13 +8,13 @@ use jifen_contracts::{
 };
 use jifen_kernel::Points;
 use jifen_runtime::ask;
+use jifen_testkit::{
+    bus::{drained, publish, published, shuffled},
+    statements,
+};
 use serde_json::json;
 
-use crate::{
-    bus::{drained, publish, published},
-    statements,
-    support::{DURABLE, copy, earned, many, number, program, read, shuffled, surroundings},
-};
+use crate::support::{DURABLE, copy, earned, many, number, program, read, surroundings};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_accrual_gets_one_answer_also_none() {

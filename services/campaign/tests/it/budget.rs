@@ -6,12 +6,10 @@ use jifen_contracts::{
 };
 use jifen_kernel::Points;
 use jifen_runtime::ask;
+use jifen_testkit::bus::{drained, publish, published, shuffled};
 use serde_json::json;
 
-use crate::{
-    bus::{drained, publish, published},
-    support::{DURABLE, copy, earned, many, number, program, read, shuffled, surroundings},
-};
+use crate::support::{DURABLE, copy, earned, many, number, program, read, surroundings};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn copies_together_grant_a_budget_to_the_last_point_and_no_further() {

@@ -2,6 +2,4 @@
 
 mod assessment;
 mod budget;
-mod bus;
-mod statements;
 mod support;

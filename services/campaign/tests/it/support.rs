@@ -7,7 +7,7 @@ use jifen_contracts::{
 };
 use jifen_kernel::{MemberId, Money, Points, StoreCode, Token};
 use jifen_runtime::Running;
-use jifen_testkit::{Schema, TestEnv, service_config};
+use jifen_testkit::{Schema, TestEnv, samples, service_config};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -19,14 +19,7 @@ pub async fn surroundings() -> TestEnv {
 
 /// A copy that takes so many messages at once and knows these programs from its start, as one that was told them before.
 pub async fn copy(env: &TestEnv, batch: usize, programs: &[AppliedProgram]) -> Running {
-    for applied in programs {
-        sqlx::query("insert into program_version (version, applied) values ($1, $2) on conflict do nothing")
-            .bind(i32::try_from(applied.version).expect("version"))
-            .bind(sqlx::types::Json(applied))
-            .execute(&env.pool("campaign"))
-            .await
-            .expect("program");
-    }
+    samples::remember(env, "campaign", programs).await;
     let mut config = service_config(env, "campaign");
     config.limits.batch_messages = batch;
     jifen_campaign::service().start(config).await.expect("campaign starts")
@@ -42,19 +35,7 @@ pub fn program(version: u32, campaigns: &[Value]) -> AppliedProgram {
             campaign
         })
         .collect();
-    let program = json!({
-        "name": "test", "time_zone": "Asia/Shanghai", "stores": [],
-        "earn": { "rates": {}, "first_spending": 100 },
-        "expiry": { "months": 24, "mode": "end_of_month", "min_days_after_posting": 30 },
-        "tiers": [], "campaigns": campaigns, "messages": { "sign": "test", "templates": [] },
-    });
-    AppliedProgram {
-        version,
-        hash: String::new(),
-        effective_from: "2000-01-01".parse().expect("date"),
-        applied_at: DateTime::UNIX_EPOCH,
-        program: serde_json::from_value(program).expect("program"),
-    }
+    samples::program(version, json!({ "campaigns": campaigns }))
 }
 
 /// What a member earned on 1 October under version 1.
@@ -85,14 +66,6 @@ pub fn earned(document: &str, member: u128, bases: &[(&str, i64)]) -> Earned {
 /// Many invoices of a few members, 100 base points each.
 pub fn many(count: usize) -> Vec<Earned> {
     (0..count).map(|number| earned(&format!("R{number:04}"), number as u128 % 30, &[("maintenance", 100)])).collect()
-}
-
-/// Everything `times` over, in an order that has nothing to do with the first one.
-pub fn shuffled<T>(events: &[T], times: usize) -> Vec<&T> {
-    let count = events.len() * times;
-    // A prime that doesn't divide the count visits every place once.
-    assert!(!count.is_multiple_of(7_919));
-    (0..count).map(|place| &events[place * 7_919 % count % events.len()]).collect()
 }
 
 /// An answer as `(document, campaign@version category points, …)`.

@@ -10,12 +10,12 @@ use jifen_contracts::{
 };
 use jifen_kernel::Points;
 use jifen_runtime::ask;
-use jifen_testkit::TestEnv;
-
-use crate::{
+use jifen_testkit::{
+    TestEnv,
     bus::{drained, publish},
-    support::{DURABLE, copy, member, preset, program, settled, surroundings},
 };
+
+use crate::support::{DURABLE, copy, member, preset, program, settled, surroundings};
 
 async fn standing(env: &TestEnv, member_no: &str) -> Result<StandingReply, Problem> {
     ask::<StandingGet>(&env.nats("local").await, &MemberRequest { member_no: member_no.to_owned() }).await

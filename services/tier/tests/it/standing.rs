@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use jifen_contracts::event::{AccrualSettled, TierUpgraded};
 use jifen_kernel::Points;
-
-use crate::{
-    bus::{drained, publish, published},
+use jifen_testkit::{
+    bus::{drained, publish, published, shuffled},
     statements,
-    support::{DURABLE, copy, member, number, preset, program, settled, shuffled, surroundings},
 };
+
+use crate::support::{DURABLE, copy, member, number, preset, program, settled, surroundings};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_five_thousandth_point_is_silver() {

@@ -7,7 +7,7 @@ use jifen_contracts::{
 };
 use jifen_kernel::{MemberId, Money, Points, StoreCode, Token};
 use jifen_runtime::Running;
-use jifen_testkit::{Schema, TestEnv, service_config};
+use jifen_testkit::{Schema, TestEnv, samples, service_config};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -19,14 +19,7 @@ pub async fn surroundings() -> TestEnv {
 
 /// A copy that takes so many messages at once and knows these programs from its start, as one that was told them before.
 pub async fn copy(env: &TestEnv, batch: usize, programs: &[AppliedProgram]) -> Running {
-    for applied in programs {
-        sqlx::query("insert into program_version (version, applied) values ($1, $2) on conflict do nothing")
-            .bind(i32::try_from(applied.version).expect("version"))
-            .bind(sqlx::types::Json(applied))
-            .execute(&env.pool("tier"))
-            .await
-            .expect("program");
-    }
+    samples::remember(env, "tier", programs).await;
     let mut config = service_config(env, "tier");
     config.limits.batch_messages = batch;
     jifen_tier::service().start(config).await.expect("tier starts")
@@ -41,19 +34,7 @@ pub fn preset() -> AppliedProgram {
 pub fn program(version: u32, ladder: &[(&str, &str, i64)]) -> AppliedProgram {
     let tiers: Vec<Value> =
         ladder.iter().map(|(code, name, from)| json!({ "code": code, "name": { "zh": name, "en": code }, "from": from })).collect();
-    let program = json!({
-        "name": "test", "time_zone": "Asia/Shanghai", "stores": [],
-        "earn": { "rates": {}, "first_spending": 100 },
-        "expiry": { "months": 24, "mode": "end_of_month", "min_days_after_posting": 30 },
-        "tiers": tiers, "campaigns": [], "messages": { "sign": "test", "templates": [] },
-    });
-    AppliedProgram {
-        version,
-        hash: String::new(),
-        effective_from: "2000-01-01".parse().expect("date"),
-        applied_at: DateTime::UNIX_EPOCH,
-        program: serde_json::from_value(program).expect("program"),
-    }
+    samples::program(version, json!({ "tiers": tiers }))
 }
 
 pub fn member(number: u128) -> MemberId {
@@ -88,14 +69,6 @@ pub fn settled(document: &str, number: u128, points: i64) -> AccrualSettled {
         entries: vec![entry],
         balance: Balance::default(),
     }
-}
-
-/// Everything `times` over, in an order that has nothing to do with the first one.
-pub fn shuffled<T>(events: &[T], times: usize) -> Vec<&T> {
-    let count = events.len() * times;
-    // A prime that doesn't divide the count visits every place once.
-    assert!(!count.is_multiple_of(7_919));
-    (0..count).map(|place| &events[place * 7_919 % count % events.len()]).collect()
 }
 
 /// A number from the service's own tables.
