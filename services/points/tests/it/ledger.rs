@@ -6,6 +6,7 @@ use jifen_contracts::{
 };
 use jifen_kernel::Points;
 use jifen_runtime::ask;
+use jifen_testkit::{bus, statements};
 
 use crate::support::{Bench, answer, by_document, double, earned_points, invoice};
 
@@ -62,6 +63,39 @@ async fn every_message_may_come_often_and_to_any_copy() {
     }
 }
 
+/// On one thread, whose statements are this test's.
+#[tokio::test]
+async fn statements_do_not_grow_with_the_batch() {
+    let bench = Bench::start().await;
+    // All of it waits in the stream before the copy starts, so that batches are large.
+    let invoices: Vec<_> = (0..400).map(|i| invoice(&format!("R{i:03}"), i % 40, "repair", "10.00")).collect();
+    bench.publish(&invoices, 1).await;
+    statements::count();
+    let points = bench.copy().await;
+    let _: Vec<Earned> = bench.published(400).await;
+    assert!(points.stop().await);
+    assert_once_a_batch(&["insert into accrual"]);
+
+    let answers: Vec<_> = (0..400).map(|i| answer(&format!("R{i:03}"), i % 40, vec![double("repair", 10)])).collect();
+    bench.publish(&answers, 1).await;
+    statements::count();
+    let points = bench.copy().await;
+    let _: Vec<AccrualSettled> = bench.published(400).await;
+    assert!(points.stop().await);
+    assert_once_a_batch(&["select store, document, member_id,", "select store, document, entry_id,", "update accrual"]);
+    bench.assert_sound().await;
+}
+
+/// Every statement of the transaction is run once a batch, of which there are few: each writes its outbox once.
+fn assert_once_a_batch(own: &[&str]) {
+    let batches = statements::of("with rows as");
+    assert!((1..=20).contains(&batches), "{:?}", statements::counted());
+    let common = ["insert into account", "select member_id, member_no,", "insert into entry", "insert into lot", "update account"];
+    for statement in common.iter().chain(own) {
+        assert_eq!(statements::of(statement), batches, "{statement}: {:?}", statements::counted());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_version_unknown_yet_waits_and_poison_stands_alone() {
     let bench = Bench::start().await;
@@ -104,10 +138,7 @@ async fn a_commit_that_was_never_published_is_swept() {
     let points = bench.copy().await;
     let earned: Vec<Earned> = bench.published(1).await;
     assert_eq!(earned[0].document, "R1");
-    jifen_testkit::eventually(crate::support::DEADLINE, || async {
-        (bench.number("select count(*) FROM outbox_commit where published_at is null").await == 0).then_some(())
-    })
-    .await;
+    bus::all_published(&bench.env, "points").await;
     assert!(points.stop().await);
 }
 

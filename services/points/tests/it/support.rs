@@ -1,26 +1,23 @@
 //! A running points service, what others would publish to it, and what it publishes.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use futures_util::StreamExt;
 use jifen_contracts::{
-    Envelope, EventType,
-    code::Text,
+    EventType,
     document::Payer,
     event::{AcceptedLine, AccrualAssessed, AccrualSettled, Bonus, BonusRule, Earned, InvoiceAccepted},
-    program::{AppliedProgram, Earn, Expiry, ExpiryMode, Messages, Program, Store},
+    program::AppliedProgram,
+    subject::STREAM_EVENTS,
 };
-use jifen_kernel::{Ids, MemberId, Money, Points, Rate, StoreCode, Token};
+use jifen_kernel::{MemberId, Money, Points, StoreCode, Token};
 use jifen_runtime::{Running, ServiceConfig};
-use jifen_testkit::{Schema, TestEnv, eventually, service_config};
+use jifen_testkit::{Schema, TestEnv, bus, samples, service_config};
+use serde_json::json;
 use uuid::Uuid;
-
-pub const DEADLINE: Duration = Duration::from_mins(1);
 
 pub struct Bench {
     pub env: TestEnv,
-    ids: Ids,
 }
 
 pub fn store() -> StoreCode {
@@ -32,25 +29,8 @@ pub fn token(text: &str) -> Token {
 }
 
 pub fn program(version: u32) -> AppliedProgram {
-    let rates: BTreeMap<Token, Rate> = [("maintenance", "1.5"), ("repair", "1.0"), ("parts", "1.2"), ("pass_through", "0")]
-        .map(|(category, rate)| (token(category), Rate::try_new(rate).expect("rate")))
-        .into();
-    AppliedProgram {
-        version,
-        hash: String::new(),
-        effective_from: "2000-01-01".parse().expect("date"),
-        applied_at: DateTime::UNIX_EPOCH,
-        program: Program {
-            name: "test".to_owned(),
-            time_zone: "Asia/Shanghai".to_owned(),
-            stores: vec![Store { code: store(), name: Text::new("一店", "One"), brand: None }],
-            earn: Earn { rates, first_spending: Points(100) },
-            expiry: Expiry { months: 24, mode: ExpiryMode::EndOfMonth, min_days_after_posting: 30 },
-            tiers: Vec::new(),
-            campaigns: Vec::new(),
-            messages: Messages { sign: "积分".to_owned(), templates: Vec::new() },
-        },
-    }
+    let rates = json!({ "maintenance": "1.5", "repair": "1.0", "parts": "1.2", "pass_through": "0" });
+    samples::program(version, json!({ "earn": { "rates": rates, "first_spending": 100 } }))
 }
 
 pub fn member(number: u128) -> MemberId {
@@ -93,7 +73,7 @@ pub fn double(category: &str, points: i64) -> Bonus {
 impl Bench {
     pub async fn start() -> Self {
         let env = TestEnv::start(&[Schema { service: "points", migrator: &jifen_points::MIGRATIONS }]).await;
-        Self { env, ids: Ids::system() }
+        Self { env }
     }
 
     pub fn config(&self) -> ServiceConfig {
@@ -108,67 +88,17 @@ impl Bench {
 
     /// Publishes events as their services would, each `times` times, as different messages of one event.
     pub async fn publish<T: EventType>(&self, events: &[T], times: usize) {
-        let js = self.env.js(T::SERVICE).await;
-        let mut acks = Vec::new();
-        for event in events {
-            let now = DateTime::from_timestamp_millis(1_790_000_000_000).expect("instant");
-            let envelope = Envelope {
-                specversion: "1.0".to_owned(),
-                id: self.ids.next(now),
-                source: format!("/jifen/{}", T::SERVICE),
-                kind: T::type_name(),
-                time: now,
-                datacontenttype: None,
-                sequence: None,
-                causationid: None,
-                correlationid: None,
-                storeid: None,
-                traceparent: None,
-                data: event,
-            };
-            let payload = serde_json::to_vec(&envelope).expect("json");
-            for _ in 0..times {
-                acks.push(js.publish(event.subject(), payload.clone().into()).await.expect("publish"));
-            }
-        }
-        for ack in acks {
-            ack.await.expect("ack");
-        }
+        bus::publish_times(&self.env, events, times).await;
     }
 
     /// Waits until `count` events of a kind are published; gives all of them.
     pub async fn published<T: EventType>(&self, count: usize) -> Vec<T> {
-        let js = self.env.js("local").await;
-        let stream = js.get_stream("EVENTS").await.expect("stream");
-        let config = async_nats::jetstream::consumer::pull::OrderedConfig { filter_subject: T::filter(), ..Default::default() };
-        let consumer = stream.create_consumer(config).await.expect("consumer");
-        let mut messages = consumer.messages().await.expect("messages");
-        let mut events = Vec::new();
-        while events.len() < count {
-            let message = tokio::time::timeout(DEADLINE, messages.next()).await.expect("in time").expect("open").expect("message");
-            let event: Envelope<T> = serde_json::from_slice(&message.payload).expect("event");
-            events.push(event.data);
-        }
-        events
+        bus::published(&self.env, count).await.into_iter().map(|event| event.data).collect()
     }
 
     /// Waits until nothing is left to do in the stream for the service's consumers.
     pub async fn settled(&self) {
-        let js = self.env.js("provisioner").await;
-        eventually(DEADLINE, || {
-            let js = js.clone();
-            async move {
-                let stream = js.get_stream("EVENTS").await.ok()?;
-                for durable in ["points_invoice_accepted", "points_accrual_assessed"] {
-                    let info = stream.consumer_info(durable).await.ok()?;
-                    if info.num_pending > 0 || info.num_ack_pending > 0 {
-                        return None;
-                    }
-                }
-                Some(())
-            }
-        })
-        .await;
+        bus::idle(&self.env, &["points_invoice_accepted", "points_accrual_assessed"].map(|durable| (STREAM_EVENTS, durable))).await;
     }
 
     pub async fn number(&self, sql: &'static str) -> i64 {
