@@ -29,7 +29,7 @@ impl Client {
     /// Connects as operator where the home has the keys, else without credentials.
     pub async fn connect(settings: &Settings) -> Result<Self> {
         // A home that isn't there yet is not made for a question.
-        let home = settings.home.exists().then(|| Home::locate(&settings.home)).transpose()?;
+        let home = Home::find(&settings.home)?;
         let file = home.as_ref().and_then(|home| RunningFile::load(home.path()));
         let keys = home.as_ref().and_then(|home| Keys::load(home).ok());
         let default = format!("nats://127.0.0.1:{}", settings.nats_port);

@@ -53,7 +53,9 @@ impl Settings {
             Some(home) => home.to_owned(),
             None => Figment::from(variables()).extract_inner("home").unwrap_or_else(|_| default_home()),
         };
-        let file = home.join("jifen.toml");
+        // The home may lie elsewhere than wished (below a closed folder): its file counts.
+        let found = jifen_infra::Home::find(&home)?;
+        let file = found.as_ref().map_or(home.as_path(), |found| found.path()).join("jifen.toml");
         let mut figment = Figment::new().merge(Toml::string(DEFAULTS));
         if file.exists() {
             figment = figment.merge(Toml::file_exact(&file));

@@ -1,14 +1,15 @@
 //! `jifen up`: everything in one process, with its own NATS and Postgres unless URLs are given.
 
 use std::{
+    collections::BTreeSet,
     env,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
 use jifen_contracts::{
-    Envelope, EventType,
-    endpoint::{ProgramGet, ProgramGetRequest},
+    EventType, Problem,
+    endpoint::{ProgramGet, ProgramGetRequest, ProgramList, ProgramsRequest},
     event::ProgramApplied,
 };
 use jifen_infra::{
@@ -87,11 +88,17 @@ pub async fn up(settings: Settings, with_demo: bool) -> Result<()> {
     let telemetry = Telemetry::start(settings.otlp_endpoint.as_deref()).map_err(anyhow::Error::msg)?;
     let (readiness, stop) = (Readiness::default(), CancellationToken::new());
     let health = tokio::spawn(http::serve(listener, readiness.clone(), telemetry.clone(), stop.clone()));
-    let running = match start_services(&services::all(), &servers, &settings, &telemetry).await {
-        Ok(running) => running,
-        Err(error) => {
+    // Asked to stop meanwhile, or unable to start: what runs already goes with the services' own connections.
+    let entries = services::all();
+    let started_services = tokio::select! {
+        running = start_services(&entries, &servers, &settings, &telemetry) => running.map(Some),
+        asked = &mut stopping => asked.map(|()| None),
+    };
+    let running = match started_services {
+        Ok(Some(running)) => running,
+        other => {
             tokio::task::spawn_blocking(move || children.stop()).await?;
-            return Err(error);
+            return other.map(|_| ());
         }
     };
     let file = RunningFile { nats_url: servers.nats_url.clone(), http_address: settings.http_address.to_string(), pid: std::process::id() };
@@ -219,6 +226,13 @@ fn start_postgres(settings: &Settings, home: &Home) -> Result<Postgres> {
 
 fn start_nats(settings: &Settings, home: &Home, keys: &Keys) -> Result<NatsServer> {
     let say = |line: &str| Printer.note(line);
+    if !settings.nats_host.is_loopback() {
+        bail!(
+            "nats_host {} is not this machine's own address, and this release's embedded NATS has no TLS: personal data would cross the \
+             network in the clear. Give a NATS of your own with TLS as JIFEN_NATS_URL instead",
+            settings.nats_host
+        );
+    }
     let found = binaries::find_nats_server(&search(settings, home), &say)?;
     say(&format!("NATS: {found}"));
     let options = NatsOptions {
@@ -232,25 +246,34 @@ fn start_nats(settings: &Settings, home: &Home, keys: &Keys) -> Result<NatsServe
     Ok(NatsServer::start(home, keys, options, &stores, &say)?)
 }
 
-/// Sends the stores of the newest program, now and whenever a program is applied: each has a user at the broker.
+/// How often the stores are asked for, in case an announcement was missed.
+const STORES_EVERY: Duration = Duration::from_secs(30);
+
+/// Sends the stores that have a user at the broker whenever they change: those of the program in force, and of every
+/// later one, so that nobody is cut off before a version begins.
 async fn watch_stores(login: jifen_runtime::NatsLogin, sender: mpsc::Sender<Vec<StoreCode>>, stop: CancellationToken) {
     use futures_util::StreamExt;
     let follow = async {
         let client = login.connect("stores").await.map_err(|e| e.to_string())?;
         let mut announced = client.subscribe(ProgramApplied::filter()).await.map_err(|e| e.to_string())?;
-        let codes = |stores: &[jifen_contracts::program::Store]| stores.iter().map(|store| store.code.clone()).collect::<Vec<_>>();
-        if let Ok(applied) = ask::<ProgramGet>(&client, &ProgramGetRequest { version: None }).await
-            && sender.send(codes(&applied.program.stores)).await.is_err()
-        {
-            return Ok(());
-        }
-        while let Some(message) = announced.next().await {
-            let event: Envelope<ProgramApplied> = serde_json::from_slice(&message.payload).map_err(|e| e.to_string())?;
-            if sender.send(codes(&event.data.0.program.stores)).await.is_err() {
-                break;
+        let mut ask_at = tokio::time::interval(STORES_EVERY);
+        let mut known = Vec::new();
+        loop {
+            tokio::select! {
+                _ = ask_at.tick() => {}
+                message = announced.next() => if message.is_none() { return Err("the connection ended".to_owned()) },
+            }
+            match current_stores(&client).await {
+                Ok(stores) if stores != known => {
+                    if sender.send(stores.clone()).await.is_err() {
+                        return Ok(());
+                    }
+                    known = stores;
+                }
+                Ok(_) => {}
+                Err(problem) => tracing::warn!(%problem, "the stores can't be asked for; trying again"),
             }
         }
-        Ok::<(), String>(())
     };
     tokio::select! {
         () = stop.cancelled() => {}
@@ -258,6 +281,23 @@ async fn watch_stores(login: jifen_runtime::NatsLogin, sender: mpsc::Sender<Vec<
             tracing::error!(error, "the stores' users are no longer kept current; restart to renew them");
         }
     }
+}
+
+async fn current_stores(client: &async_nats::Client) -> Result<Vec<StoreCode>, Problem> {
+    let in_force = ask::<ProgramGet>(client, &ProgramGetRequest { version: None }).await?;
+    let mut after = in_force.version;
+    let mut versions = vec![in_force];
+    loop {
+        let page = ask::<ProgramList>(client, &ProgramsRequest { after }).await?;
+        after = page.versions.last().map_or(after, |last| last.version);
+        let more = page.more;
+        versions.extend(page.versions);
+        if !more {
+            break;
+        }
+    }
+    let codes: BTreeSet<StoreCode> = versions.into_iter().flat_map(|applied| applied.program.stores).map(|store| store.code).collect();
+    Ok(codes.into_iter().collect())
 }
 
 fn say_ready(settings: &Settings, home: &Home, servers: &Servers, took: Duration) {

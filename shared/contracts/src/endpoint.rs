@@ -519,7 +519,7 @@ pub struct ResubmitReply {
 
 endpoint!(
     /// Mutating. The store gets a receipt, too.
-    for_stores = true, Resubmit = "api.ingest.reject.resubmit", ResubmitRequest => ResubmitReply
+    for_stores = false, Resubmit = "api.ingest.reject.resubmit", ResubmitRequest => ResubmitReply
 );
 
 /// A campaign's figures.

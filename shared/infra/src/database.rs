@@ -68,7 +68,9 @@ impl DatabaseError {
 }
 
 pub(crate) fn options(url: &str) -> Result<PgConnectOptions, DatabaseError> {
-    PgConnectOptions::from_str(url).map(|options| options.application_name("jifen")).map_err(DatabaseError::Url)
+    // Statements that carry passwords are in no log, however slow they are.
+    let quiet = |options: PgConnectOptions| sqlx::ConnectOptions::disable_statement_logging(options.application_name("jifen"));
+    PgConnectOptions::from_str(url).map(quiet).map_err(DatabaseError::Url)
 }
 
 fn address(options: &PgConnectOptions) -> String {

@@ -63,6 +63,18 @@ impl Home {
         Ok(home)
     }
 
+    /// The home that [`Self::locate`] leads to, if it is there: for processes that only ask. Makes nothing.
+    pub fn find(wanted: &Path) -> Result<Option<Self>, HomeError> {
+        let user = ServerUser::of_this_process();
+        let wanted = std::path::absolute(wanted).map_err(unwritable(wanted))?;
+        let root = if closed_above(&wanted, user)?.is_none() {
+            wanted.canonicalize().ok()
+        } else {
+            ELSEWHERE.iter().map(|parent| Path::new(parent).join(stand_in(&wanted))).find(|path| is_ours(path).unwrap_or(false))
+        };
+        Ok(root.map(|root| Self { root, user, notice: None }))
+    }
+
     fn prepare(&self) -> io::Result<()> {
         let mode = self.root.metadata()?.mode();
         if self.user.is_dropped() && mode & 0o001 == 0 {
@@ -145,9 +157,7 @@ fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> HomeError + use<> {
 pub fn reachable_dir(wanted: &Path, user: ServerUser) -> Result<(PathBuf, Option<String>), HomeError> {
     let wanted = std::path::absolute(wanted).map_err(unwritable(wanted))?;
     // What would have to move is not made where it was wanted.
-    let nearest = wanted.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("/"));
-    let above = if nearest == wanted { wanted.parent().unwrap_or(nearest) } else { nearest };
-    let Some(closed) = user.stopped_at(above).map_err(unwritable(above))? else {
+    let Some(closed) = closed_above(&wanted, user)? else {
         create_dir(&wanted, OPEN).map_err(unwritable(&wanted))?;
         return Ok((wanted.canonicalize().map_err(unwritable(&wanted))?, None));
     };
@@ -162,6 +172,25 @@ pub fn reachable_dir(wanted: &Path, user: ServerUser) -> Result<(PathBuf, Option
     Ok((root, Some(notice)))
 }
 
+/// The folder above `wanted` that `user` can't pass, if there is one.
+fn closed_above(wanted: &Path, user: ServerUser) -> Result<Option<PathBuf>, HomeError> {
+    let nearest = wanted.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("/"));
+    let above = if nearest == wanted { wanted.parent().unwrap_or(nearest) } else { nearest };
+    user.stopped_at(above).map_err(unwritable(above))
+}
+
+/// The name of the folder that stands for `wanted` elsewhere.
+fn stand_in(wanted: &Path) -> String {
+    let hash = hex::encode(Sha256::digest(wanted.as_os_str().as_encoded_bytes()));
+    format!("jifen-{}", &hash[..12])
+}
+
+/// In a folder where everybody may write, somebody may have been there first.
+fn is_ours(path: &Path) -> io::Result<bool> {
+    let meta = path.symlink_metadata()?;
+    Ok(meta.is_dir() && meta.uid() == nix::unistd::Uid::effective().as_raw())
+}
+
 /// Held while a process works in a home.
 #[derive(Debug)]
 pub struct HomeLock {
@@ -169,15 +198,13 @@ pub struct HomeLock {
 }
 
 fn elsewhere(wanted: &Path) -> Result<PathBuf, HomeError> {
-    let hash = hex::encode(Sha256::digest(wanted.as_os_str().as_encoded_bytes()));
-    let name = format!("jifen-{}", &hash[..12]);
+    let name = stand_in(wanted);
     let mut last = None;
     for parent in ELSEWHERE {
         let path = Path::new(parent).join(&name);
-        match create_dir(&path, OPEN).and_then(|()| path.symlink_metadata()) {
-            // In a folder where everybody may write, somebody may have been there first.
-            Ok(meta) if meta.is_dir() && meta.uid() == nix::unistd::Uid::effective().as_raw() => return Ok(path),
-            Ok(_) => return Err(HomeError::NotOurs { path }),
+        match create_dir(&path, OPEN).and_then(|()| is_ours(&path)) {
+            Ok(true) => return Ok(path),
+            Ok(false) => return Err(HomeError::NotOurs { path }),
             Err(source) => last = Some(HomeError::Unwritable { path, source }),
         }
     }
@@ -187,6 +214,22 @@ fn elsewhere(wanted: &Path) -> Result<PathBuf, HomeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_only_asks_finds_the_home_and_makes_none() {
+        let dir = tempfile::tempdir().expect("dir");
+        // Closed for the servers' user, as root's own home is.
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).expect("mode");
+        let wanted = dir.path().join(".jifen");
+        assert!(Home::find(&wanted).expect("find").is_none());
+        assert!(!wanted.exists());
+        let home = Home::locate(&wanted).expect("home");
+        let found = Home::find(&wanted).expect("find").expect("found");
+        assert_eq!(found.path(), home.path());
+        if home.path() != wanted.canonicalize().unwrap_or_default() {
+            fs::remove_dir_all(home.path()).expect("removed");
+        }
+    }
 
     #[test]
     fn a_second_lock_on_one_home_is_refused_and_names_the_holder() {

@@ -144,7 +144,7 @@ impl Ctx {
         let connect: PgConnectOptions = config.database_url.parse().map_err(|source| StartError::Database { service, source })?;
         // Statements take arrays: a plan made for one array fits the next, and planning anew would cost more than most
         // batches at a low rate.
-        let connect = connect.application_name(&format!("jifen-{service}")).options([("plan_cache_mode", "force_generic_plan")]);
+        let connect = connect.application_name(&format!("jifen-{service}")).options(crate::limits::SESSION);
         let pool = PgPoolOptions::new()
             .max_connections(config.limits.connections)
             .acquire_timeout(std::time::Duration::from_secs(10))

@@ -23,6 +23,26 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
+/// The form of a value that permanent hashes are made of: keys sorted, without nulls and empty lists. So a field that a
+/// later release adds changes nothing for values that don't have it.
+pub fn canonical<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_vec(&plain(serde_json::to_value(value)?))
+}
+
+fn plain(value: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    let is_empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.into_iter().map(|(key, value)| (key, plain(value))).filter(|(_, value)| !is_empty(value)).collect();
+            fields.sort_by(|a, b| a.0.cmp(&b.0));
+            Value::Object(fields.into_iter().collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(plain).collect()),
+        other => other,
+    }
+}
+
 fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
     for part in parts {
@@ -131,6 +151,12 @@ mod tests {
         assert_eq!(key.open(&sealed, b"row 2"), Err(CannotOpen));
         assert_eq!(key.derive("other").open(&sealed, b"row 1"), Err(CannotOpen));
         assert_eq!(key.open(b"short", b""), Err(CannotOpen));
+    }
+
+    #[test]
+    fn a_form_for_ever() {
+        let value = serde_json::json!({"b": 1, "a": {"z": null, "y": [], "x": [{"n": null, "m": "2"}]}});
+        assert_eq!(canonical(&value).expect("json"), br#"{"a":{"x":[{"m":"2"}]},"b":1}"#);
     }
 
     #[test]

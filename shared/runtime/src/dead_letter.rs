@@ -75,7 +75,7 @@ pub(crate) async fn save(
 
 /// The newest dead letters.
 pub async fn list(pool: &PgPool, limit: i64) -> Result<Vec<DeadLetter>, sqlx::Error> {
-    let query = format!("select {COLUMNS} from dead_letter order by at desc, id desc limit $1");
+    let query = format!("select {COLUMNS} from dead_letter order by (retried_at is null) desc, at desc, id desc limit $1");
     sqlx::query_as(sqlx::AssertSqlSafe(query)).bind(limit).fetch_all(pool).await
 }
 

@@ -19,6 +19,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Ctx, Failure, Outbox,
     context::StartError,
+    crypto::canonical,
     failure, limits,
     message::Cause,
     operation::{self, Claim, Met},
@@ -83,15 +84,25 @@ pub async fn ask<E: Endpoint>(nats: &async_nats::Client, request: &E::Request) -
     let body = serde_json::to_vec(request).map_err(|e| Problem::new(code::REQUEST_MALFORMED).detail(e.to_string()))?;
     let answer = nats.request(E::SUBJECT, body.into()).await.map_err(|e| unavailable(e.to_string()))?;
     if answer.headers.as_ref().is_some_and(|headers| headers.get(service::NATS_SERVICE_ERROR_CODE).is_some()) {
-        return Err(serde_json::from_slice(&answer.payload).unwrap_or_else(|e| unavailable(e.to_string())));
+        return Err(serde_json::from_slice(&answer.payload).unwrap_or_else(|_| unavailable("an error without a problem".to_owned())));
     }
-    serde_json::from_slice(&answer.payload).map_err(|e| unavailable(format!("unexpected answer: {e}")))
+    serde_json::from_slice(&answer.payload).map_err(|e| {
+        // The parser's own text may quote the answer, and answers may hold personal values.
+        unavailable(format!("unexpected answer at line {} column {}", e.line(), e.column()))
+    })
 }
+
+/// Where replies may go. A request could name any subject to be answered at, and this service has rights that its callers
+/// have not.
+pub(crate) const INBOX: &str = "_INBOX.";
 
 /// What goes back to the caller.
 type Answer = Result<Vec<u8>, Problem>;
 
 async fn reply(nats: &async_nats::Client, request: &Request, answer: Answer) {
+    if request.message.reply.as_ref().is_none_or(|to| !to.starts_with(INBOX)) {
+        return;
+    }
     let sent = match answer {
         Ok(body) => request.respond(Ok(body.into())).await,
         // The micro library sends errors without a body; ours carries the problem.
@@ -270,7 +281,7 @@ async fn group<M: Mutation>(cx: &Ctx, requests: Vec<Request>) -> (Groups<M>, Vec
             reply(&cx.nats, &request, Err(problem)).await;
             continue;
         }
-        let hash = cx.seal.hash(&serde_json::to_vec(&asked).unwrap_or_default()).to_vec();
+        let hash = cx.seal.hash(&canonical(&asked).unwrap_or_default()).to_vec();
         match places.get(&id) {
             Some(place) if groups[*place].claim.hash == hash => groups[*place].callers.push(request),
             Some(_) => contested.push(request),

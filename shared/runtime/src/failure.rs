@@ -64,11 +64,11 @@ pub(crate) async fn guarded<T>(work: impl Future<Output = Result<T, Failure>>) -
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
         // Only what the data itself caused counts against a message: wrong values (22), broken constraints (23),
-        // rows that can't be read. Everything else (connections, deadlocks, a missing right or table, a full disk) is
-        // the world's fault, and a message must not be set aside for it.
+        // what can't be encoded. Everything else (connections, deadlocks, a missing right or table, a full disk, a row
+        // that can't be read back) is the world's fault, and a message must not be set aside for it.
         let data = match &error {
             sqlx::Error::Database(db) => db.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23")),
-            sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Encode(_) => true,
+            sqlx::Error::Encode(_) => true,
             _ => false,
         };
         // A database's message may quote a value; its constraint and code don't.
@@ -78,6 +78,8 @@ impl From<sqlx::Error> for Failure {
                 db.code().unwrap_or_default(),
                 db.constraint().map_or_else(|| db.message().chars().take(200).collect::<String>(), str::to_owned)
             ),
+            sqlx::Error::ColumnDecode { index, .. } => format!("column {index} of a stored row can't be read"),
+            sqlx::Error::Decode(_) => "a stored row can't be read".to_owned(),
             other => other.to_string(),
         };
         if data { Self::Defect(text) } else { Self::Transient(text) }

@@ -25,6 +25,23 @@ impl Default for Limits {
     }
 }
 
+/// Settings of every database session. No wait is without end: a copy that lost its host must not keep its locks, and a lock
+/// that is kept must not keep others; both come again. The plan mode is explained where it is used.
+pub const SESSION: [(&str, &str); 7] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("lock_timeout", "20s"),
+    ("statement_timeout", "60s"),
+    ("idle_in_transaction_session_timeout", "30s"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+];
+/// A batch's transaction, with what it asks others before, ends within this time or comes again.
+pub const TRANSACTION_WAIT: Duration = Duration::from_mins(2);
+/// Bytes that one pull may bring, whatever the number of messages.
+pub const PULL_BYTES: usize = 16 * 1024 * 1024;
+/// Emptying a day of the ring waits so long for its readers (a backup, say), and is tried again later.
+pub const TRUNCATE_LOCK_WAIT: &str = "set local lock_timeout = '200ms'";
 /// Batches of one consumer under way: one in its transaction, the others publishing and acking. More would only
 /// hide a slow broker.
 pub const BATCHES_IN_FLIGHT: usize = 4;

@@ -76,7 +76,7 @@ impl Relay {
         telemetry: Telemetry,
     ) -> Self {
         // Marks need no durability: see above. One connection is enough, for they are batched.
-        let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(limits::SWEEP_EVERY).connect_lazy_with(
             options.clone().application_name(&format!("jifen-{service}-relay")).options([("synchronous_commit", "off")]),
         );
         let (marks, queue) = mpsc::channel(MARKS_WAITING);
@@ -272,8 +272,11 @@ async fn tend(cx: &Ctx, session: &mut CopySession, truncated_on: &mut Option<i64
     }
     let today = crate::outbox::day_of(now);
     if *truncated_on != Some(today) {
-        truncate_rings(connection, today).await?;
-        *truncated_on = Some(today);
+        match truncate_rings(connection, today).await {
+            Ok(()) => *truncated_on = Some(today),
+            // Somebody reads the partition: a day more of the ring costs nothing.
+            Err(error) => tracing::info!(service = cx.service, %error, "old outbox rows stay for now"),
+        }
     }
     Ok(())
 }
@@ -302,7 +305,14 @@ async fn sweep(cx: &Ctx, connection: &mut PgConnection, now: DateTime<Utc>) -> R
         if stuck.contains_key(&stream) {
             continue;
         }
-        let rows = load_rows(cx, connection, slot, commit_id, &stream).await?;
+        let rows = match load_rows(cx, connection, slot, commit_id, &stream).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                // A row that can't be opened holds no other up.
+                tracing::error!(service = cx.service, %commit_id, %error, "a commit can't be read back; it stays unpublished");
+                continue;
+            }
+        };
         let count = rows.len();
         let commit = Commit { slot, commit_id, rows };
         let sent = tokio::time::timeout(limits::PUBLISH_WAIT * 5, cx.relay.send(&commit)).await;
@@ -315,7 +325,10 @@ async fn sweep(cx: &Ctx, connection: &mut PgConnection, now: DateTime<Utc>) -> R
             Err(_) => drop(stuck.insert(stream, Failure::transient("the broker doesn't acknowledge"))),
         }
     }
-    stuck.into_values().next().map_or(Ok(()), Err)
+    for (stream, failure) in stuck {
+        tracing::warn!(service = cx.service, stream, error = %failure, "the stream takes nothing; its commits wait");
+    }
+    Ok(())
 }
 
 /// What a commit says in one stream: the others have headers of their own.
@@ -356,13 +369,15 @@ async fn truncate_rings(connection: &mut PgConnection, today: i64) -> Result<(),
                     continue;
                 }
             }
-            for table in tables {
-                let used: bool = sqlx::query_scalar(AssertSqlSafe(format!("select exists (select from {table}_{slot})")))
-                    .fetch_one(&mut *connection)
-                    .await?;
-                if used {
-                    sqlx::query(AssertSqlSafe(format!("truncate {table}_{slot}"))).execute(&mut *connection).await?;
-                }
+            let first = tables[0];
+            let used: bool =
+                sqlx::query_scalar(AssertSqlSafe(format!("select exists (select from {first}_{slot})"))).fetch_one(&mut *connection).await?;
+            if used {
+                let parts: Vec<String> = tables.iter().map(|table| format!("{table}_{slot}")).collect();
+                let mut tx = sqlx::Connection::begin(&mut *connection).await?;
+                sqlx::query(limits::TRUNCATE_LOCK_WAIT).execute(&mut *tx).await?;
+                sqlx::query(AssertSqlSafe(format!("truncate {}", parts.join(", ")))).execute(&mut *tx).await?;
+                tx.commit().await?;
             }
         }
     }

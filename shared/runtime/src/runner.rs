@@ -102,6 +102,7 @@ impl<H: BatchHandler> Runner<H> {
         let messages = consumer
             .stream()
             .max_messages_per_batch(batch)
+            .max_bytes_per_batch(limits::PULL_BYTES)
             .expires(Duration::from_secs(10))
             .heartbeat(Duration::from_secs(3))
             .messages()
@@ -156,7 +157,8 @@ impl<H: BatchHandler> Runner<H> {
                 continue;
             }
             let started = Instant::now();
-            let result = self.transact(&items).await;
+            let result = tokio::time::timeout(limits::TRANSACTION_WAIT, self.transact(&items)).await;
+            let result = result.unwrap_or_else(|_| Err(Failure::transient("the transaction took too long")));
             self.cx.telemetry.batch(self.cx.service, self.inbound.durable, items.len(), started.elapsed());
             match result {
                 Ok(done) => {

@@ -264,7 +264,7 @@ async fn serve_dead_letters(
             let verb = request.subject.rsplit('.').next().unwrap_or_default();
             let asked: DeadLetterRequest = serde_json::from_slice(&request.payload).unwrap_or_default();
             let answer = answer_dead_letters(&cx, &retries, verb, asked).await;
-            let Some(to) = request.reply else { continue };
+            let Some(to) = request.reply.filter(|to| to.starts_with(endpoint::INBOX)) else { continue };
             let mut headers = async_nats::HeaderMap::new();
             let body = match &answer {
                 Ok(reply) => serde_json::to_vec(reply),

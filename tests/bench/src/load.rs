@@ -12,7 +12,7 @@ use tokio::time::Instant;
 const STORES: [&str; 3] = ["SH01", "SH02", "SH03"];
 const IN_FLIGHT: usize = 1_000;
 /// No message for so long means that something is broken.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A client without credentials, as a POS on the same machine.
 pub struct Load {

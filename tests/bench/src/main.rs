@@ -47,7 +47,7 @@ async fn main() -> Result<()> {
     let options = Options::parse();
     let mut system = System::start().await?;
     let outcome = measure(&options, &system).await;
-    system.stop().await?;
+    system.stop()?;
     outcome
 }
 

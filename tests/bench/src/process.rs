@@ -25,7 +25,11 @@ impl Cpu {
 
     /// What was spent since `before`.
     pub fn since(&self, before: &Self) -> Self {
-        Self { jifen: self.jifen - before.jifen, postgres: self.postgres.saturating_sub(before.postgres), nats: self.nats - before.nats }
+        Self {
+            jifen: self.jifen.saturating_sub(before.jifen),
+            postgres: self.postgres.saturating_sub(before.postgres),
+            nats: self.nats.saturating_sub(before.nats),
+        }
     }
 
     /// All three.

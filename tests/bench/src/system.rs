@@ -18,7 +18,7 @@ use tokio::{
     net::TcpStream,
 };
 
-const READY_WAIT: Duration = Duration::from_secs(120);
+const READY_WAIT: Duration = Duration::from_mins(2);
 
 /// A running system.
 pub struct System {
@@ -108,7 +108,7 @@ impl System {
     }
 
     /// Ends it as Ctrl-C does.
-    pub async fn stop(&mut self) -> Result<()> {
+    pub fn stop(&mut self) -> Result<()> {
         stop(&mut self.child)
     }
 

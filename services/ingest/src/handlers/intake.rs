@@ -43,12 +43,18 @@ impl Hashes {
     /// Of a document that can be read; `None` of another.
     pub fn of(cx: &Ctx, received: &Received) -> Result<Option<Self>, Failure> {
         let hash =
-            |invoice: &Invoice| Ok(Self { content: cx.seal.hash(&canonical(invoice)?), keys: keys::of_customer(cx, &invoice.customer) });
+            |invoice: &Invoice| Ok(Self { content: cx.seal.hash(&compared(invoice)?), keys: keys::of_customer(cx, &invoice.customer) });
         received.content.as_ref().ok().map(hash).transpose()
     }
 }
 
-/// A document's content as it is compared and kept.
+/// A document's content as it is compared: the same instant is the same content, whatever its offset.
+fn compared(invoice: &Invoice) -> Result<Vec<u8>, Failure> {
+    let utc = Invoice { issued_at: invoice.issued_at.to_utc().fixed_offset(), ..invoice.clone() };
+    jifen_runtime::crypto::canonical(&utc).map_err(Failure::defect)
+}
+
+/// A document's content as it is kept.
 fn canonical(invoice: &Invoice) -> Result<Vec<u8>, Failure> {
     serde_json::to_vec(invoice).map_err(Failure::defect)
 }

@@ -1,7 +1,8 @@
 //! `jifen dead-letters`: messages that a service set aside.
 
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 use clap::Subcommand;
+use jifen_contracts::{Problem, code};
 use jifen_runtime::service::{DeadLetterReply, DeadLetterRequest};
 use uuid::Uuid;
 
@@ -28,7 +29,11 @@ pub async fn run(settings: &Settings, verb: Verb, out: Printer) -> Result<()> {
     match verb {
         Verb::List => {
             let mut rows = vec![["id", "service", "consumer", "code", "reason", "at", "retried"].map(str::to_owned).to_vec()];
-            for (service, letter) in list(&client).await? {
+            let (letters, silent) = list(&client).await;
+            for service in silent {
+                out.note(format!("{service} does not answer: its dead letters are not shown"));
+            }
+            for (service, letter) in letters {
                 rows.push(vec![
                     letter.id.to_string(),
                     service.to_owned(),
@@ -58,20 +63,34 @@ pub async fn run(settings: &Settings, verb: Verb, out: Printer) -> Result<()> {
     Ok(())
 }
 
-/// The dead letters of every service that answers.
-pub async fn list(client: &Client) -> Result<Vec<(&'static str, jifen_runtime::dead_letter::DeadLetter)>> {
-    let mut all = Vec::new();
+/// A dead letter with the service that has it.
+type Owned = (&'static str, jifen_runtime::dead_letter::DeadLetter);
+
+/// The newest dead letters of every service that answers, and those that don't.
+pub async fn list(client: &Client) -> (Vec<Owned>, Vec<&'static str>) {
+    let (mut all, mut silent) = (Vec::new(), Vec::new());
     for entry in services::all() {
         let subject = format!("api.{}.dead_letter.list", entry.name);
-        let reply: DeadLetterReply = client.ask_bare(subject, &DeadLetterRequest::default()).await?;
-        all.extend(reply.letters.into_iter().map(|letter| (entry.name, letter)));
+        match client.ask_bare::<DeadLetterReply>(subject, &DeadLetterRequest { id: None, limit: Some(1000) }).await {
+            Ok(reply) => all.extend(reply.letters.into_iter().map(|letter| (entry.name, letter))),
+            Err(_) => silent.push(entry.name),
+        }
     }
-    Ok(all)
+    (all, silent)
 }
 
-/// Asks the service that has this letter.
+/// Asks the service that has this letter: each in turn, however old the letter is.
 async fn ask(client: &Client, verb: &str, id: Uuid) -> Result<DeadLetterReply> {
-    let found = list(client).await?.into_iter().find(|(_, letter)| letter.id == id);
-    let (service, _) = found.with_context(|| format!("no service has a dead letter {id}"))?;
-    client.ask_bare(format!("api.{service}.dead_letter.{verb}"), &DeadLetterRequest { id: Some(id), limit: None }).await
+    for entry in services::all() {
+        let asked = DeadLetterRequest { id: Some(id), limit: None };
+        match client.ask_bare(format!("api.{}.dead_letter.{verb}", entry.name), &asked).await {
+            Ok(reply) => return Ok(reply),
+            Err(error) if error.downcast_ref::<Problem>().is_some_and(|problem| problem.code != code::DEAD_LETTER_NOT_FOUND.code) => {
+                return Err(error);
+            }
+            // Not there, or not running: it may be another's.
+            Err(_) => {}
+        }
+    }
+    bail!("no running service has a dead letter {id}")
 }

@@ -112,16 +112,15 @@ async fn check_streams(client: &Client, findings: &mut Findings) -> Result<()> {
 }
 
 async fn check_dead_letters(client: &Client, findings: &mut Findings) {
-    match dead_letters::list(client).await {
-        Ok(letters) => {
-            let open = letters.iter().filter(|(_, letter)| letter.retried_at.is_none()).count();
-            if open == 0 {
-                findings.good("no dead letters");
-            } else {
-                findings.bad(format!("{open} dead letters"), "`jifen dead-letters list`, then show, mend the cause, retry");
-            }
-        }
-        Err(error) => findings.bad(format!("dead letters can't be read: {error:#}"), "see the services above"),
+    let (letters, silent) = dead_letters::list(client).await;
+    let open = letters.iter().filter(|(_, letter)| letter.retried_at.is_none()).count();
+    if !silent.is_empty() {
+        findings.bad(format!("dead letters of {} can't be read", silent.join(", ")), "see the services above");
+    }
+    if open > 0 {
+        findings.bad(format!("{open} dead letters"), "`jifen dead-letters list`, then show, mend the cause, retry");
+    } else if silent.is_empty() {
+        findings.good("no dead letters");
     }
 }
 

@@ -4,7 +4,12 @@ use anyhow::{Context, Result};
 use jifen_infra::{Home, bootstrap, database, key_ids, migrations, rights};
 use jifen_kernel::StoreCode;
 
-use crate::{output::Printer, services, settings::Settings};
+use crate::{
+    output::Printer,
+    serve::{Servers, prepare_streams},
+    services,
+    settings::Settings,
+};
 
 pub async fn migrate(settings: &Settings, print_sql: bool, print_nats: bool, out: Printer) -> Result<()> {
     let entries = services::all();
@@ -43,5 +48,12 @@ pub async fn migrate(settings: &Settings, print_sql: bool, print_nats: bool, out
     let schemas: Vec<_> = entries.into_iter().map(|entry| entry.schema).collect();
     migrations::migrate(url, &keys, &schemas).await?;
     out.line(format!("migrated: {}", names.join(" ")));
+    if let Some(nats_url) = &settings.nats_url {
+        let servers = Servers { database_url: url.to_owned(), nats_url: nats_url.clone(), keys };
+        prepare_streams(&servers).await?;
+        out.line("streams are ready");
+    } else {
+        out.note("give JIFEN_NATS_URL, too, and the streams of that NATS are made as well");
+    }
     Ok(())
 }

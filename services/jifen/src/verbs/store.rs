@@ -1,5 +1,7 @@
 //! `jifen store`: which stores there are, and how their POS connects.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
 use chrono::NaiveDate;
 use clap::Subcommand;
@@ -70,6 +72,7 @@ pub async fn run(settings: &Settings, verb: Verb, out: Printer) -> Result<()> {
             let version = program::apply(&client, jifen_program::files_of(&added), from, out).await?;
             out.line(format!("store {code} counts from {from} (program version {version})"));
             credentials(&client, &code, out)?;
+            wait_until_known(&client, &code, out).await;
         }
         Verb::Credentials { code } => {
             let code = StoreCode::try_new(code)?;
@@ -95,6 +98,23 @@ async fn newest(client: &Client) -> Result<AppliedProgram> {
         if !more {
             return Ok(newest);
         }
+    }
+}
+
+/// How long the broker may take to learn of a store.
+const KNOWN_WITHIN: Duration = Duration::from_secs(10);
+
+/// Waits until the broker takes the store's credentials. A broker of the operator's own learns of it from the operator.
+async fn wait_until_known(client: &Client, code: &StoreCode, out: Printer) {
+    let Some(keys) = &client.keys else { return };
+    let credentials = rights::credentials(keys, rights::store_user(code));
+    let deadline = tokio::time::Instant::now() + KNOWN_WITHIN;
+    while jifen_infra::nats::connect(&client.url, &credentials).await.is_err() {
+        if tokio::time::Instant::now() > deadline {
+            out.note("the broker does not know this user yet: give it to an own NATS (`jifen migrate --print-nats`); `jifen up` renews its own within 30 s");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 
