@@ -8,9 +8,9 @@ use jifen_contracts::{
     event::{MemberRegistered, MonthDay},
 };
 use jifen_runtime::crypto::{LookupKey, LookupKind};
-use jifen_testkit::service_config;
+use jifen_testkit::{DEADLINE, service_config};
 
-use super::support::{Bench, DEADLINE, application, program, refusal, vehicle};
+use super::support::{Bench, application, program, refusal, vehicle};
 
 const VIN: &str = "LSVAU2A37N2183294";
 const PLATE: &str = "沪A12345";

@@ -1,20 +1,14 @@
 //! A running member service and what others ask it.
 
-use std::time::Duration;
-
-use chrono::DateTime;
 use jifen_contracts::{
     Envelope, Problem,
-    code::Text,
     endpoint::{Register, RegisterReply, RegisterRequest, VehicleInput},
     event::MemberRegistered,
-    program::{AppliedProgram, Earn, Expiry, ExpiryMode, Messages, Program, Store},
+    program::AppliedProgram,
 };
-use jifen_kernel::{Points, StoreCode};
 use jifen_runtime::{Running, ask};
-use jifen_testkit::{Schema, TestEnv, service_config};
-
-pub const DEADLINE: Duration = Duration::from_mins(1);
+use jifen_testkit::{Schema, TestEnv, samples, service_config};
+use serde_json::json;
 
 /// A service, its surroundings, and somebody who asks.
 pub struct Bench {
@@ -23,23 +17,7 @@ pub struct Bench {
 }
 
 pub fn program() -> AppliedProgram {
-    let store = |code| Store { code: StoreCode::try_new(code).expect("store"), name: Text::new("一店", "One"), brand: None };
-    AppliedProgram {
-        version: 1,
-        hash: String::new(),
-        effective_from: "2000-01-01".parse().expect("date"),
-        applied_at: DateTime::UNIX_EPOCH,
-        program: Program {
-            name: "test".to_owned(),
-            time_zone: "Asia/Shanghai".to_owned(),
-            stores: vec![store("SH01"), store("SH02")],
-            earn: Earn { rates: std::collections::BTreeMap::new(), first_spending: Points(100) },
-            expiry: Expiry { months: 24, mode: ExpiryMode::EndOfMonth, min_days_after_posting: 30 },
-            tiers: Vec::new(),
-            campaigns: Vec::new(),
-            messages: Messages { sign: "积分".to_owned(), templates: Vec::new() },
-        },
-    }
+    samples::program(1, json!({ "stores": [samples::store("SH01"), samples::store("SH02")] }))
 }
 
 /// Somebody who applies in order, with the phone `13800000000 + number`.

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
@@ -15,13 +14,12 @@ use jifen_contracts::{
     notify::Command,
     program::AppliedProgram,
 };
-use jifen_kernel::{Ids, MemberId, Points, StoreCode, Token};
+use jifen_kernel::{MemberId, Points, StoreCode, Token};
 use jifen_runtime::{Running, ask};
-use jifen_testkit::{Schema, TestEnv, eventually, service_config};
+use jifen_testkit::{DEADLINE, Schema, TestEnv, bus, samples, service_config};
 use serde_json::json;
 use uuid::Uuid;
 
-pub const DEADLINE: Duration = Duration::from_mins(1);
 pub const DURABLES: [(&str, &str); 4] = [
     ("EVENTS", "notification_registered"),
     ("EVENTS", "notification_settled"),
@@ -33,7 +31,6 @@ type Known = Arc<Mutex<HashMap<MemberId, Contact>>>;
 
 pub struct Bench {
     pub env: TestEnv,
-    ids: Ids,
     known: Known,
 }
 
@@ -53,28 +50,18 @@ pub fn phone(number: u128) -> String {
 pub fn program(version: u32) -> AppliedProgram {
     let template = |kind: &str, text: &str| json!({ "kind": kind, "class": "service", "template": kind.to_uppercase(), "valid_hours": 24, "text": format!("{text} v{version}") });
     let program = json!({
-        "name": "test", "time_zone": "Asia/Shanghai",
         "stores": [{ "code": "SH01", "name": { "zh": "浦东店", "en": "Pudong" } }],
-        "earn": { "rates": {}, "first_spending": 100 },
-        "expiry": { "months": 24, "mode": "end_of_month", "min_days_after_posting": 30 },
         "tiers": [
             { "code": "regular", "name": { "zh": "普通会员", "en": "Regular" }, "from": 0 },
             { "code": "silver", "name": { "zh": "银卡会员", "en": "Silver" }, "from": 5000 },
         ],
-        "campaigns": [],
         "messages": { "sign": "会员中心", "templates": [
             template("welcome", "{{ member_no }}@{{ store_name }}"),
             template("points_earned", "{{ points }}+{{ bonus }}={{ balance }}@{{ store_name }}"),
             template("tier_upgraded", "{{ tier_name }}@{{ store_name }}"),
         ] },
     });
-    AppliedProgram {
-        version,
-        hash: String::new(),
-        effective_from: format!("20{version:02}-01-01").parse().expect("date"),
-        applied_at: DateTime::UNIX_EPOCH,
-        program: serde_json::from_value(program).expect("program"),
-    }
+    AppliedProgram { effective_from: format!("20{version:02}-01-01").parse().expect("date"), ..samples::program(version, program) }
 }
 
 fn at() -> DateTime<Utc> {
@@ -139,7 +126,7 @@ impl Bench {
     /// Surroundings in which nobody answers for contacts yet.
     pub async fn start() -> Self {
         let env = TestEnv::start(&[Schema { service: "notification", migrator: &jifen_notification::MIGRATIONS }]).await;
-        Self { env, ids: Ids::system(), known: Known::default() }
+        Self { env, known: Known::default() }
     }
 
     /// Makes a member known with these consents.
@@ -182,59 +169,20 @@ impl Bench {
     }
 
     pub async fn publish_all<T: EventType>(&self, events: &[T]) {
-        let js = self.env.js(T::SERVICE).await;
-        let mut acks = Vec::new();
-        for event in events {
-            let envelope = Envelope {
-                specversion: "1.0".to_owned(),
-                id: self.ids.next(at()),
-                source: format!("/jifen/{}", T::SERVICE),
-                kind: T::type_name(),
-                time: at(),
-                datacontenttype: None,
-                sequence: None,
-                causationid: None,
-                correlationid: None,
-                storeid: None,
-                traceparent: None,
-                data: event,
-            };
-            let payload = serde_json::to_vec(&envelope).expect("json");
-            acks.push(js.publish(event.subject(), payload.into()).await.expect("publish"));
-        }
-        for ack in acks {
-            ack.await.expect("ack");
-        }
+        bus::publish(&self.env, events).await;
     }
 
     /// Publishes gateway receipts on a subject, as they are.
     pub async fn report(&self, channel: &str, receipts: &[String]) {
-        let js = self.env.js(&format!("gateway_{channel}")).await;
-        for receipt in receipts {
-            js.publish(format!("gateway.v1.{channel}.receipt"), receipt.clone().into()).await.expect("publish").await.expect("ack");
-        }
+        let subject = format!("gateway.v1.{channel}.receipt");
+        let messages = receipts.iter().map(|receipt| (subject.clone(), receipt.clone().into_bytes()));
+        bus::publish_raw(&self.env, &format!("gateway_{channel}"), messages).await;
     }
 
     /// Waits until the service has read everything and published everything.
     pub async fn settle(&self) {
-        let js = self.env.js("provisioner").await;
-        eventually(DEADLINE, || {
-            let js = js.clone();
-            async move {
-                for (stream, durable) in DURABLES {
-                    let info = js.get_stream(stream).await.ok()?.consumer_info(durable).await.ok()?;
-                    if info.num_pending > 0 || info.num_ack_pending > 0 {
-                        return None;
-                    }
-                }
-                Some(())
-            }
-        })
-        .await;
-        eventually(DEADLINE, || async {
-            (self.number("select count(*) from outbox_commit where published_at is null").await == 0).then_some(())
-        })
-        .await;
+        bus::idle(&self.env, &DURABLES).await;
+        bus::all_published(&self.env, "notification").await;
     }
 
     /// Every message of a stream that `subject` finds.

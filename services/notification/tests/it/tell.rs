@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use jifen_contracts::event::EntryKind::{Accrual, Bonus, FirstSpending};
-use jifen_testkit::eventually;
+use jifen_testkit::{DEADLINE, eventually};
 
-use crate::support::{Bench, DEADLINE, phone, program, registered, settled, upgraded};
+use crate::support::{Bench, phone, program, registered, settled, upgraded};
 
 const CONSENT: &[&str] = &["sms:service"];
 
