@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use figment::{
     Figment,
     providers::{Env, Format, Toml},
@@ -82,9 +82,11 @@ impl Settings {
             }
         }
         if let Some(url) = &self.database_url {
-            url.parse::<sqlx::postgres::PgConnectOptions>().ok().with_context(|| {
-                "database_url (JIFEN_DATABASE_URL) is no Postgres URL: it reads postgres://user:password@host:port/database".to_owned()
-            })?;
+            // The driver reads any scheme, and takes what it does not understand for a host of its own choice.
+            let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+            if !is_postgres || url.parse::<sqlx::postgres::PgConnectOptions>().is_err() {
+                bail!("database_url (JIFEN_DATABASE_URL) is no Postgres URL: it reads postgres://user:password@host:port/database");
+            }
         }
         Ok(())
     }

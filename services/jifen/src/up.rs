@@ -19,7 +19,7 @@ use jifen_infra::{
     nats_server::NatsOptions,
     postgres::{self, PostgresOptions},
 };
-use jifen_kernel::StoreCode;
+use jifen_kernel::{Clock, StoreCode, SystemClock};
 use jifen_runtime::{
     ask,
     http::{self, Readiness},
@@ -194,8 +194,9 @@ async fn prepare(settings: &Settings, home: &Home, lock: HomeLock) -> Result<(Ch
         Printer.note("NATS: the given URL");
         url.clone()
     } else {
+        let stores = first_stores(&database::database_url(&database_url, &keys, "program")?).await?;
         let (home, settings, keys) = (home.clone(), settings.clone(), keys.clone());
-        let server = tokio::task::spawn_blocking(move || start_nats(&settings, &home, &keys)).await??;
+        let server = tokio::task::spawn_blocking(move || start_nats(&settings, &home, &keys, &stores)).await??;
         let url = server.url();
         children.nats = Some(server);
         url
@@ -224,7 +225,15 @@ fn start_postgres(settings: &Settings, home: &Home) -> Result<Postgres> {
     Ok(Postgres::start(home, &options, &say)?)
 }
 
-fn start_nats(settings: &Settings, home: &Home, keys: &Keys) -> Result<NatsServer> {
+/// The stores that have a user when the embedded broker starts, before `program` can be asked: a store's client that is
+/// refused once may not come again. At the very first start, those that the first version will have.
+async fn first_stores(program_url: &str) -> Result<Vec<StoreCode>> {
+    let known = jifen_program::stores(program_url, SystemClock.now()).await.context("reading the stores of the program")?;
+    let default = ["SH01", "SH02", "SH03"].into_iter().filter_map(|code| StoreCode::try_new(code).ok());
+    Ok(if known.is_empty() { default.collect() } else { known.into_iter().collect() })
+}
+
+fn start_nats(settings: &Settings, home: &Home, keys: &Keys, stores: &[StoreCode]) -> Result<NatsServer> {
     let say = |line: &str| Printer.note(line);
     if !settings.nats_host.is_loopback() {
         bail!(
@@ -241,9 +250,7 @@ fn start_nats(settings: &Settings, home: &Home, keys: &Keys) -> Result<NatsServe
         monitor_port: settings.nats_monitor_port,
         ..NatsOptions::new(found.path)
     };
-    // The default program's stores; the current ones follow as soon as `program` can be asked.
-    let stores: Vec<StoreCode> = ["SH01", "SH02", "SH03"].into_iter().filter_map(|code| StoreCode::try_new(code).ok()).collect();
-    Ok(NatsServer::start(home, keys, options, &stores, &say)?)
+    Ok(NatsServer::start(home, keys, options, stores, &say)?)
 }
 
 /// How often the stores are asked for, in case an announcement was missed.

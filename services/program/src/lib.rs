@@ -17,16 +17,28 @@ pub mod jobs;
 pub mod presets;
 pub mod store;
 
-use std::sync::LazyLock;
+use std::{collections::BTreeSet, sync::LazyLock};
 
+use chrono::{DateTime, Utc};
+use jifen_kernel::StoreCode;
 use jifen_runtime::with_runtime_tables;
-use sqlx::migrate::Migrator;
+use sqlx::{migrate::Migrator, postgres::PgPoolOptions};
 
 pub use domain::check::{Files, check};
 pub use domain::files::files_of;
 pub use domain::version::hash;
 pub use inbound::service;
 pub use presets::{PRESETS, preset};
+pub use store::version::ReadError;
 
 /// This service's tables behind the runtime's.
 pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| with_runtime_tables(&sqlx::migrate!()));
+
+/// The stores that may send documents at `at` or later, read from the database itself: the embedded broker has to know its users
+/// before any service can be asked. None before the first start is over.
+pub async fn stores(database_url: &str, at: DateTime<Utc>) -> Result<BTreeSet<StoreCode>, ReadError> {
+    let pool = PgPoolOptions::new().max_connections(1).connect(database_url).await?;
+    let stores = store::version::list_stores(&pool, at).await;
+    pool.close().await;
+    stores
+}

@@ -1,7 +1,10 @@
 //! Versions: append-only, read in order.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use jifen_contracts::program::AppliedProgram;
+use jifen_kernel::StoreCode;
 use sqlx::{PgConnection, PgPool, types::Json};
 
 use jifen_runtime::Failure;
@@ -142,4 +145,21 @@ pub async fn get_in_force(pool: &PgPool, at: DateTime<Utc>) -> Result<Option<App
     .fetch_optional(pool)
     .await?;
     Ok(row.map(AppliedProgram::try_from).transpose()?)
+}
+
+/// The stores of the version in force at `at` and of every later one, in the order of their codes; none before the first version.
+pub async fn list_stores(pool: &PgPool, at: DateTime<Utc>) -> Result<BTreeSet<StoreCode>, ReadError> {
+    let mut stores = BTreeSet::new();
+    let Some(in_force) = get_in_force(pool, at).await? else { return Ok(stores) };
+    let mut newest = in_force.version;
+    let mut versions = vec![in_force];
+    loop {
+        stores.extend(versions.iter().flat_map(|applied| applied.program.stores.iter().map(|store| store.code.clone())));
+        let (later, _) = list(pool, newest).await?;
+        match later.last() {
+            Some(last) => newest = last.version,
+            None => return Ok(stores),
+        }
+        versions = later;
+    }
 }
