@@ -83,10 +83,19 @@ fn main() -> ExitCode {
     match run(arguments) {
         Ok(code) => code,
         Err(error) => {
-            Printer.error(&format!("{error:#}"));
+            Printer.error(&said_once(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The error with its causes, but none that another one has quoted already.
+fn said_once(error: &anyhow::Error) -> String {
+    error
+        .chain()
+        .map(ToString::to_string)
+        .reduce(|said, cause| if said.contains(&cause) { said } else { format!("{said}: {cause}") })
+        .unwrap_or_default()
 }
 
 fn run(arguments: Arguments) -> Result<ExitCode> {
@@ -127,6 +136,12 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn a_cause_that_is_quoted_is_not_said_again() {
+        let error = anyhow::anyhow!("connection refused").context("no answer (connection refused)").context("starting");
+        assert_eq!(said_once(&error), "starting: no answer (connection refused)");
+    }
 
     #[test]
     fn every_verb_and_option_can_be_parsed() {
