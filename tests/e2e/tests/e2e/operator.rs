@@ -30,7 +30,7 @@ async fn a_start_that_cannot_be_says_why_and_what_to_do() {
         executable::run(command).await.refused()
     };
     says(&up("JIFEN_NATS_PROT", "1").await, &["nats_prot", "jifen config"]);
-    says(&up("JIFEN_NATS_PORT", "many").await, &["nats_port", "many"]);
+    says(&up("JIFEN_NATS_PORT", "many").await, &["NATS_PORT", "many"]);
     says(&up("JIFEN_BATCH_MESSAGES", "0").await, &["batch_messages", "1 to 1000"]);
     says(&up("JIFEN_DATABASE_URL", "mysql://db.example/jifen").await, &["JIFEN_DATABASE_URL", "postgres://"]);
     says(&up("JIFEN_DATABASE_URL", "postgres://admin:secret@127.0.0.1:1/jifen").await, &["127.0.0.1:1", "JIFEN_DATABASE_URL"]);
@@ -70,9 +70,8 @@ async fn a_home_and_its_keys_are_guarded() {
     says(&system.run(&["up"]).await.refused(), &["in use by another jifen", &system.pid().to_string(), "JIFEN_HOME"]);
     let client = system.client().await;
     let member_no = register(&client, 0, "SH01").await;
-    let wrong = system.database_url().replace("postgres:", "postgres:x");
     let mut migrate = system.command(&["migrate"]);
-    migrate.env("JIFEN_DATABASE_URL", wrong);
+    migrate.env("JIFEN_DATABASE_URL", format!("postgres://postgres:wrong@127.0.0.1:{}/jifen", system.ports().postgres));
     says(&executable::run(migrate).await.refused(), &["refuses user postgres", "JIFEN_DATABASE_URL"]);
     system.stop(Signal::SIGTERM).await;
 
