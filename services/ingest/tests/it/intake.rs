@@ -8,9 +8,10 @@ use jifen_contracts::{
 use jifen_ingest::Documents;
 use jifen_kernel::Money;
 use jifen_runtime::{ask, crypto::LookupKind};
+use jifen_testkit::{DEADLINE, eventually};
 use serde_json::json;
 
-use crate::support::{Bench, DEADLINE, VIN, at, bill, day, document_message, handle, invoice, member, phone, program};
+use crate::support::{Bench, VIN, at, bill, day, document_message, handle, invoice, member, phone, program};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invoice_of_a_member_is_accepted_and_says_nothing_personal() {
@@ -121,7 +122,7 @@ async fn without_any_program_documents_and_members_wait() {
     bench.publish(&[bill(1)]).await;
     // Both consumers have handed their messages out more than once before the rules come.
     let js = bench.env.js("provisioner").await;
-    jifen_testkit::eventually(DEADLINE, || async {
+    eventually(DEADLINE, || async {
         let handed = js.get_stream("POS").await.ok()?.consumer_info("ingest_documents").await.ok()?;
         (handed.delivered.consumer_sequence > 2).then_some(())
     })

@@ -6,10 +6,10 @@ use jifen_contracts::{
 };
 use jifen_ingest::{Documents, MemberRegisteredHandler, MissedPairs};
 use jifen_runtime::{ask, job::run_once};
-use jifen_testkit::eventually;
+use jifen_testkit::{DEADLINE, eventually};
 use serde_json::json;
 
-use crate::support::{Bench, DEADLINE, VIN, at, bill, day, document_message, handle, invoice, member, message, phone, program};
+use crate::support::{Bench, VIN, at, bill, day, document_message, handle, invoice, member, message, phone, program};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registration_releases_what_waits_for_its_phone() {

@@ -9,35 +9,28 @@ use std::{
     time::Duration,
 };
 
-use async_nats::jetstream::{self, consumer::pull::OrderedConfig};
 use chrono::{DateTime, NaiveDate, Utc};
-use futures_util::StreamExt;
 use jifen_contracts::{
     Envelope, EventType,
-    code::Text,
     envelope::sequence_text,
     event::{InvoiceAccepted, MemberRegistered, VehicleKeys},
-    program::{AppliedProgram, Earn, Expiry, ExpiryMode, Messages, Program, Store},
+    program::AppliedProgram,
     receipt::Receipt,
+    subject::{STREAM_EVENTS, STREAM_POS, STREAM_RECEIPTS},
 };
-use jifen_kernel::{Ids, MemberId, Points, Rate, StoreCode, Token};
+use jifen_kernel::{Ids, MemberId, StoreCode};
 use jifen_runtime::{
     BatchHandler, Ctx, Decode, Failure, Incoming, Job, Outbox, Running, Service, ServiceConfig,
     crypto::{LookupKey, LookupKind},
     job::run_once,
     message::RawMessage,
 };
-use jifen_testkit::{Schema, TestEnv, eventually, publish_pos, service_config};
+use jifen_testkit::{Schema, TestEnv, bus, publish_pos, samples, service_config};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-pub const DEADLINE: Duration = Duration::from_mins(1);
 pub const VIN: &str = "LSVAU2A37N2183294";
-
-pub fn token(text: &str) -> Token {
-    Token::try_new(text).expect("token")
-}
 
 pub fn day(text: &str) -> NaiveDate {
     text.parse().expect("date")
@@ -49,24 +42,9 @@ pub fn at(text: &str) -> DateTime<Utc> {
 
 /// Rules with these stores and categories.
 pub fn program(version: u32, stores: &[&str], categories: &[&str]) -> AppliedProgram {
-    let store = |code: &&str| Store { code: StoreCode::try_new(*code).expect("store"), name: Text::new(*code, *code), brand: None };
-    let rates: BTreeMap<Token, Rate> = categories.iter().map(|name| (token(name), Rate::try_new("1.5").expect("rate"))).collect();
-    AppliedProgram {
-        version,
-        hash: String::new(),
-        effective_from: day("2000-01-01"),
-        applied_at: DateTime::UNIX_EPOCH,
-        program: Program {
-            name: "test".to_owned(),
-            time_zone: "Asia/Shanghai".to_owned(),
-            stores: stores.iter().map(store).collect(),
-            earn: Earn { rates, first_spending: Points(100) },
-            expiry: Expiry { months: 24, mode: ExpiryMode::EndOfMonth, min_days_after_posting: 30 },
-            tiers: Vec::new(),
-            campaigns: Vec::new(),
-            messages: Messages { sign: "积分".to_owned(), templates: Vec::new() },
-        },
-    }
+    let stores: Vec<Value> = stores.iter().map(|code| samples::store(code)).collect();
+    let rates: BTreeMap<&str, &str> = categories.iter().map(|category| (*category, "1.5")).collect();
+    samples::program(version, json!({ "stores": stores, "earn": { "rates": rates, "first_spending": 100 } }))
 }
 
 /// A bill of 1 October 2026.
@@ -142,28 +120,15 @@ impl Bench {
     }
 
     pub fn event_of(&self, registration: &MemberRegistered) -> Vec<u8> {
-        let envelope = Envelope {
-            specversion: "1.0".to_owned(),
-            id: self.ids.next(at("2026-10-01T00:00:00Z")),
-            source: "/jifen/member".to_owned(),
-            kind: MemberRegistered::type_name(),
-            time: at("2026-10-01T00:00:00Z"),
-            datacontenttype: None,
-            sequence: Some(sequence_text(1)),
-            causationid: None,
-            correlationid: None,
-            storeid: None,
-            traceparent: None,
-            data: registration,
-        };
+        let time = at("2026-10-01T00:00:00Z");
+        let mut envelope = bus::envelope(self.ids.next(time), time, registration);
+        envelope.sequence = Some(sequence_text(1));
         serde_json::to_vec(&envelope).expect("json")
     }
 
     pub async fn register(&self, registrations: &[MemberRegistered]) {
-        let js = self.env.js("member").await;
-        for registration in registrations {
-            js.publish(registration.subject(), self.event_of(registration).into()).await.expect("publish").await.expect("ack");
-        }
+        let events = registrations.iter().map(|registration| (registration.subject(), self.event_of(registration)));
+        bus::publish_raw(&self.env, "member", events).await;
     }
 
     /// Publishes documents on these subjects, in order.
@@ -180,23 +145,9 @@ impl Bench {
         self.publish_on(&documents).await;
     }
 
-    async fn read<T: serde::de::DeserializeOwned>(&self, stream: &str, filter: String, count: usize) -> Vec<(String, Envelope<T>)> {
-        let js = self.env.js("local").await;
-        let stream = js.get_stream(stream).await.expect("stream");
-        let config = OrderedConfig { filter_subject: filter, ..OrderedConfig::default() };
-        let mut messages = stream.create_consumer(config).await.expect("consumer").messages().await.expect("messages");
-        let mut read = Vec::new();
-        while read.len() < count {
-            let message = tokio::time::timeout(DEADLINE, messages.next()).await;
-            let message = message.unwrap_or_else(|_| panic!("{} of {count} messages", read.len())).expect("open").expect("message");
-            read.push((message.subject.to_string(), serde_json::from_slice(&message.payload).expect("envelope")));
-        }
-        read
-    }
-
     /// The first `count` events of a kind.
     pub async fn events<T: EventType>(&self, count: usize) -> Vec<Envelope<T>> {
-        self.read("EVENTS", T::filter(), count).await.into_iter().map(|(_, event)| event).collect()
+        bus::published(&self.env, count).await
     }
 
     pub async fn accepted(&self, count: usize) -> BTreeMap<String, InvoiceAccepted> {
@@ -205,7 +156,7 @@ impl Bench {
 
     /// The first `count` receipts with the store in their subject.
     pub async fn receipts(&self, count: usize) -> Vec<(String, Receipt)> {
-        let read = self.read("RECEIPTS", "receipt.v1.>".to_owned(), count).await;
+        let read = bus::read(&self.env, STREAM_RECEIPTS, "receipt.v1.>", count).await;
         read.into_iter().map(|(subject, receipt)| (subject.trim_start_matches("receipt.v1.").to_owned(), receipt.data)).collect()
     }
 
@@ -227,10 +178,9 @@ impl Bench {
     }
 
     pub async fn settled_for(&self, of_documents: &[&str]) {
-        let js = self.env.js("provisioner").await;
-        let of_events = [("EVENTS", "ingest_member_registered")];
-        let consumers: Vec<_> = of_documents.iter().map(|durable| ("POS", *durable)).chain(of_events).collect();
-        eventually(DEADLINE, || idle(&js, &consumers)).await;
+        let of_events = [(STREAM_EVENTS, "ingest_member_registered")];
+        let consumers: Vec<_> = of_documents.iter().map(|durable| (STREAM_POS, *durable)).chain(of_events).collect();
+        bus::idle(&self.env, &consumers).await;
     }
 
     pub async fn number(&self, sql: &str) -> i64 {
@@ -254,16 +204,6 @@ impl Bench {
         let parked = "select count(*) FROM document where code = 'document.parked'";
         assert_eq!(self.number(waiting).await, self.number(parked).await, "what waits, and nothing else, is found by its keys");
     }
-}
-
-async fn idle(js: &jetstream::Context, consumers: &[(&str, &str)]) -> Option<()> {
-    for (stream, durable) in consumers {
-        let info = js.get_stream(*stream).await.ok()?.consumer_info(durable).await.ok()?;
-        if info.num_pending > 0 || info.num_ack_pending > 0 {
-            return None;
-        }
-    }
-    Some(())
 }
 
 /// A batch handed to a handler as the runner does, without the stream: for what a stream can't be told to do.
