@@ -34,7 +34,8 @@ fn plain(value: serde_json::Value) -> serde_json::Value {
     let is_empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
     match value {
         Value::Object(fields) => {
-            let mut fields: Vec<_> = fields.into_iter().map(|(key, value)| (key, plain(value))).filter(|(_, value)| !is_empty(value)).collect();
+            let mut fields: Vec<_> =
+                fields.into_iter().map(|(key, value)| (key, plain(value))).filter(|(_, value)| !is_empty(value)).collect();
             fields.sort_by(|a, b| a.0.cmp(&b.0));
             Value::Object(fields.into_iter().collect())
         }

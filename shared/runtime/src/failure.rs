@@ -61,6 +61,25 @@ pub(crate) async fn guarded<T>(work: impl Future<Output = Result<T, Failure>>) -
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| Err(Failure::Defect(panic_text(panic.as_ref()))))
 }
 
+/// A stored row that the program can't read back: somebody else wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("table {table}, {key}: {what} can't be read")]
+pub struct BadRow {
+    /// The table.
+    pub table: &'static str,
+    /// The row.
+    pub key: String,
+    /// The column.
+    pub what: &'static str,
+}
+
+impl From<BadRow> for Failure {
+    fn from(row: BadRow) -> Self {
+        // The row's fault, not a message's: it waits until an operator has looked at the row.
+        Self::transient(row)
+    }
+}
+
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
         // Only what the data itself caused counts against a message: wrong values (22), broken constraints (23),

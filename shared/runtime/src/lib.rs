@@ -35,7 +35,7 @@ pub mod trace;
 
 pub use context::{Ctx, NatsLogin, ServiceConfig};
 pub use endpoint::{Asked, Mutation, Query, ask};
-pub use failure::{Failure, Poison};
+pub use failure::{BadRow, Failure, Poison};
 pub use handler::{BatchHandler, Decode, Event, Fates, Incoming};
 pub use job::Job;
 pub use limits::Limits;

@@ -370,8 +370,9 @@ async fn truncate_rings(connection: &mut PgConnection, today: i64) -> Result<(),
                 }
             }
             let first = tables[0];
-            let used: bool =
-                sqlx::query_scalar(AssertSqlSafe(format!("select exists (select from {first}_{slot})"))).fetch_one(&mut *connection).await?;
+            let used: bool = sqlx::query_scalar(AssertSqlSafe(format!("select exists (select from {first}_{slot})")))
+                .fetch_one(&mut *connection)
+                .await?;
             if used {
                 let parts: Vec<String> = tables.iter().map(|table| format!("{table}_{slot}")).collect();
                 let mut tx = sqlx::Connection::begin(&mut *connection).await?;

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 
 use jifen_kernel::{Points, Token};
-use jifen_runtime::Failure;
+use jifen_runtime::{BadRow, Failure};
 use sqlx::PgConnection;
-
-use super::BadRow;
 
 /// Locks the budgets of `limits` (by code, with the highest limit named), opening those that aren't there, and loads what
 /// was granted. Without a budget nothing is asked.

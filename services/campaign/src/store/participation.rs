@@ -2,10 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use jifen_kernel::Points;
-use jifen_runtime::Failure;
+use jifen_runtime::{BadRow, Failure};
 use sqlx::{PgConnection, PgPool};
 
-use super::BadRow;
 use crate::domain::{accrual::Accrual, assess::Assessment};
 
 /// Saves the grants of a batch.

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use jifen_kernel::MemberId;
-use jifen_runtime::Failure;
+use jifen_runtime::{BadRow, Failure};
 use sqlx::PgConnection;
 
-use super::BadRow;
 use crate::domain::customer::{Key, Owner, Owners};
 
 fn texts<'a>(keys: impl IntoIterator<Item = &'a Key>) -> Vec<String> {

@@ -5,11 +5,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use chrono::{DateTime, NaiveDate, Utc};
 use jifen_contracts::code::DOCUMENT_LAPSED;
 use jifen_kernel::MemberId;
-use jifen_runtime::Failure;
+use jifen_runtime::{BadRow, Failure};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::BadRow;
 use crate::domain::{
     customer::Key,
     fate::{Arrival, ContentHash, DocumentKey, Holder, Identity},

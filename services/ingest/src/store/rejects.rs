@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use jifen_contracts::{document::Fault, endpoint::Reject};
-use jifen_runtime::{Ctx, Failure};
+use jifen_runtime::{BadRow, Ctx, Failure};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::BadRow;
 use crate::domain::{fate::Arrival, received::Received};
 
 /// What a refused document is known by: the same bytes on the same subject are the same one. Ordered as rows are locked.

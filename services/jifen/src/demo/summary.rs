@@ -91,14 +91,16 @@ pub async fn show(client: &Client, run: &Run, out: Printer) -> Result<()> {
         run.settled.as_millis(),
         run.total.as_millis()
     ));
+    // As this program was called: `target/debug/jifen` after `make run`.
+    let program = std::env::args().next().unwrap_or_else(|| "jifen".to_owned());
     out.line("Try next (in another terminal):");
     if let Some(number) = &run.first_member {
-        out.line(format!("  jifen account {number}"));
+        out.line(format!("  {program} account {number}"));
     }
-    out.line("  jifen rejects list          which documents were refused, and why");
-    out.line("  jifen doctor                is everything well?");
-    out.line("  jifen store credentials SH01");
-    out.line("  jifen publish invoice FILE  send a bill of your own (an example: schemas/examples/)");
+    out.line(format!("  {program} rejects list          which documents were refused, and why"));
+    out.line(format!("  {program} doctor                is everything well?"));
+    out.line(format!("  {program} store credentials SH01"));
+    out.line(format!("  {program} publish invoice FILE  send a bill of your own (an example: schemas/examples/)"));
     Ok(())
 }
 

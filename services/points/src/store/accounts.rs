@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use jifen_contracts::event::Balance;
 use jifen_kernel::{MemberId, Points};
-use jifen_runtime::Failure;
+use jifen_runtime::{BadRow, Failure};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::BadRow;
 use crate::domain::account::Account;
 
 /// Accounts by member, as locked.

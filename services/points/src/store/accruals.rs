@@ -5,10 +5,9 @@ use std::collections::HashSet;
 use chrono::{DateTime, NaiveDate, Utc};
 use jifen_contracts::event::{CategoryBase, InvoiceAccepted, KeyedHash};
 use jifen_kernel::{MemberId, StoreCode};
-use jifen_runtime::Failure;
+use jifen_runtime::{BadRow, Failure};
 use sqlx::{PgConnection, types::Json};
 
-use super::BadRow;
 use crate::domain::{post_invoice::Valued, settle_accrual::OpenAccrual};
 
 /// A document's key: store and number.

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use jifen_contracts::event::{EntryKind, PostedEntry};
 use jifen_kernel::{MemberId, Points, Token};
-use jifen_runtime::Failure;
+use jifen_runtime::{BadRow, Failure};
 use sqlx::{PgConnection, PgPool};
 
-use super::{BadRow, accruals::DocumentKey};
+use super::accruals::DocumentKey;
 use crate::domain::{account::Entry, post_invoice::Posting};
 
 fn kind_of(text: &str) -> Option<EntryKind> {

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use jifen_kernel::{MemberId, Points, Token};
-use jifen_runtime::Failure;
+use jifen_runtime::{BadRow, Failure};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::BadRow;
 use crate::domain::standing::{Reached, Standing};
 
 /// A stored tier's columns become one value.
