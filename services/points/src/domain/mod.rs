@@ -5,5 +5,7 @@ pub mod base;
 pub mod expiry;
 pub mod post_invoice;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod samples;
 pub mod settle_accrual;
