@@ -1,5 +1,7 @@
 //! Starting services and stopping them again; `jifen serve` for existing servers.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use jifen_infra::{Home, Keys, database, key_ids, rights, streams};
 use jifen_kernel::Ids;
@@ -69,6 +71,31 @@ pub async fn start_services(entries: &[Entry], servers: &Servers, settings: &Set
     Ok(running)
 }
 
+/// How long services may take to learn of the rules before the process says that it is ready all the same.
+const RULES_WITHIN: Duration = Duration::from_secs(10);
+
+/// Waits until every service knows the program: until then documents would only wait. Where `program` itself is down, the
+/// services begin with what they know.
+pub async fn wait_for_rules(running: &[Running]) {
+    let deadline = tokio::time::Instant::now() + RULES_WITHIN;
+    loop {
+        let known: Vec<Option<u32>> = running
+            .iter()
+            .filter(|service| service.cx().service != "program")
+            .map(|service| service.cx().programs.newest().map(|applied| applied.version))
+            .collect();
+        let newest = known.iter().max().copied().flatten();
+        if known.is_empty() || (newest.is_some() && known.iter().all(|version| *version == newest)) {
+            return;
+        }
+        if tokio::time::Instant::now() > deadline {
+            tracing::warn!("not every service knows the program yet; documents wait until it does");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// Stops services: all together, since each waits for its own work only.
 pub async fn stop_services(running: Vec<Running>) {
     let stopping = running.into_iter().map(|service| async move {
@@ -108,6 +135,7 @@ pub async fn serve(settings: Settings, names: &[String]) -> Result<()> {
     let listener = bind_http(&settings).await?;
     let health = tokio::spawn(http::serve(listener, readiness.clone(), telemetry.clone(), stop.clone()));
     let running = start_services(&entries, &servers, &settings, &telemetry).await?;
+    wait_for_rules(&running).await;
     readiness.set(true);
     out.note(format!("serving {}", entries.iter().map(|entry| entry.name).collect::<Vec<_>>().join(" ")));
     asked_to_stop().await?;

@@ -32,7 +32,7 @@ use crate::{
     demo,
     output::Printer,
     running::RunningFile,
-    serve::{Servers, asked_to_stop, bind_http, login, prepare_streams, start_services, stop_services},
+    serve::{Servers, asked_to_stop, bind_http, login, prepare_streams, start_services, stop_services, wait_for_rules},
     services,
     settings::Settings,
 };
@@ -105,6 +105,7 @@ pub async fn up(settings: Settings, with_demo: bool) -> Result<()> {
     file.save(home.path()).with_context(|| format!("writing to {}", home.path().display()))?;
     let (stores_sender, mut stores) = mpsc::channel(1);
     let watch = tokio::spawn(watch_stores(login(&servers, "program"), stores_sender, stop.clone()));
+    wait_for_rules(&running).await;
     readiness.set(true);
     say_ready(&settings, &home, &servers, started.elapsed());
 

@@ -20,7 +20,7 @@ async fn up_with_the_demo_from_nothing_and_again() {
     for part in ["BACK THEM UP", "2140 documents sent", "members: members 200", "unsettled 0", "campaign double_week@2", "Try next"] {
         assert!(log.contains(part), "{part}: {log}");
     }
-    let number = log.lines().find_map(|line| line.trim().strip_prefix("jifen account ")).expect("a member to look at").to_owned();
+    let number = log.lines().find_map(|line| Some(line.split_once("jifen account ")?.1.trim())).expect("a member to look at").to_owned();
     let before = system.run(&["account", &number]).await.ok();
     assert!(before.contains("可用 active"), "{before}");
     let doctor = system.run(&["doctor"]).await;
