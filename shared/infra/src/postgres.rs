@@ -234,11 +234,28 @@ fn sweep_unfinished(home: &Home) -> io::Result<()> {
     for entry in fs::read_dir(home.path())? {
         let entry = entry?;
         if entry.file_name().to_string_lossy().starts_with("postgres.unfinished-") {
-            let path = entry.path();
-            if path.is_dir() { fs::remove_dir_all(path)? } else { fs::remove_file(path)? }
+            remove_unfinished(&entry.path())?;
         }
     }
     Ok(())
+}
+
+/// The `initdb` of a killed run hears of it from the kernel; until then it still writes, or clears up behind itself.
+fn remove_unfinished(path: &Path) -> io::Result<()> {
+    let since = Instant::now();
+    loop {
+        let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        match removed {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !path.exists() => return Ok(()),
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound)
+                    && since.elapsed() < previous::PATIENCE =>
+            {
+                std::thread::sleep(LOOK);
+            }
+            removed => return removed,
+        }
+    }
 }
 
 fn settings(options: &PostgresOptions) -> String {
