@@ -15,6 +15,7 @@ use sqlx::{
 use crate::{
     Failure, Limits, Outbox,
     crypto::{LookupKey, SealKey},
+    failpoint,
     programs::Programs,
     relay::Relay,
     telemetry::Telemetry,
@@ -191,10 +192,12 @@ impl Ctx {
         out: Outbox,
     ) -> Result<crate::outbox::Commit, Failure> {
         out.save(&mut tx, self.relay.copy(), &self.seal).await?;
+        failpoint::pass(self.service, "commit.saved");
         if !out.is_empty() {
             self.committed.store(true, Ordering::Relaxed);
         }
         tx.commit().await?;
+        failpoint::pass(self.service, "commit.done");
         Ok(out.into_commit())
     }
 }

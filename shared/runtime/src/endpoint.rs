@@ -20,7 +20,7 @@ use crate::{
     Ctx, Failure, Outbox,
     context::StartError,
     crypto::canonical,
-    failure, limits,
+    failpoint, failure, limits,
     message::Cause,
     operation::{self, Claim, Met},
     trace::TraceContext,
@@ -253,6 +253,7 @@ struct Group<T> {
 async fn process<M: Mutation>(cx: &Arc<Ctx>, mutation: &Arc<M>, mut requests: Vec<Request>, tasks: &TaskTracker) {
     while !requests.is_empty() {
         let (groups, contested) = group::<M>(cx, requests).await;
+        failpoint::pass(cx.service, "endpoint.read");
         settle(cx, mutation, groups, tasks).await;
         requests = contested;
     }
@@ -318,15 +319,18 @@ async fn settle<M: Mutation>(cx: &Arc<Ctx>, mutation: &Arc<M>, groups: Groups<M>
         cx.telemetry.batch(cx.service, endpoint, claims.len(), started.elapsed());
         match result {
             Ok((commit, answers)) => {
+                failpoint::pass(cx.service, "endpoint.committed");
                 for (callers, answer) in callers.iter().zip(answers) {
                     for caller in callers {
                         reply(&cx.nats, caller, answer.clone()).await;
                     }
                 }
+                failpoint::pass(cx.service, "endpoint.replied");
                 let cx = Arc::clone(cx);
                 tasks.spawn(async move {
                     cx.telemetry.spans(cx.service, endpoint, &commit);
                     cx.relay.publish(commit).await;
+                    failpoint::pass(cx.service, "endpoint.published");
                 });
             }
             Err(Failure::Defect(why)) if claims.len() > 1 => {
@@ -360,9 +364,12 @@ async fn transact<M: Mutation>(
     let endpoint = <M::Endpoint as Endpoint>::SUBJECT;
     failure::guarded(async {
         let prepared = mutation.prepare(cx, asked).await?;
+        failpoint::pass(cx.service, "endpoint.prepared");
         let mut out = cx.outbox();
         let mut tx = cx.pool.begin().await?;
+        failpoint::pass(cx.service, "endpoint.began");
         let met = operation::claim(cx, &mut tx, endpoint, claims).await?;
+        failpoint::pass(cx.service, "endpoint.claimed");
         let mut answers: Vec<Option<Answer>> = met
             .into_iter()
             .map(|met| match met {
@@ -395,6 +402,7 @@ async fn transact<M: Mutation>(
             answers[*place] = Some(encode(reply));
         }
         operation::answer(&mut tx, endpoint, &stored).await?;
+        failpoint::pass(cx.service, "endpoint.handled");
         let commit = cx.commit(tx, out).await?;
         Ok((commit, answers.into_iter().flatten().collect()))
     })

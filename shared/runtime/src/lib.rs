@@ -16,6 +16,7 @@ pub mod copy;
 pub mod crypto;
 pub mod dead_letter;
 pub mod endpoint;
+pub mod failpoint;
 pub mod failure;
 pub mod handler;
 pub mod http;

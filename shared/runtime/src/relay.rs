@@ -28,6 +28,7 @@ use crate::{
     Ctx,
     copy::{self, CopySession},
     crypto::SealKey,
+    failpoint,
     failure::Failure,
     limits,
     outbox::{Commit, OutRow},
@@ -126,11 +127,16 @@ impl Relay {
     }
 
     async fn send(&self, commit: &Commit) -> Result<(), String> {
+        failpoint::pass(self.service, "relay.sending");
         let mut acks = Vec::with_capacity(commit.rows.len());
         for row in &commit.rows {
+            if acks.len() == commit.rows.len() / 2 {
+                failpoint::pass(self.service, "relay.half_sent");
+            }
             let message = PublishMessage::build().headers(headers_of(row)).payload(row.payload.clone());
             acks.push((row, self.js.send_publish(row.subject.clone(), message).await.map_err(|e| e.to_string())?));
         }
+        failpoint::pass(self.service, "relay.sent");
         let mut marks: HashMap<&'static str, Mark> = HashMap::new();
         for (row, ack) in acks {
             let ack = ack.await.map_err(|e| e.to_string())?;
@@ -150,6 +156,7 @@ impl Relay {
                 (mark.highest, mark.highest_id) = (sequence, row.id);
             }
         }
+        failpoint::pass(self.service, "relay.acked");
         let queue = self.marks.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for (stream, mut mark) in marks {
             mark.stream_created_at = self.stream_created_at(stream).await;
@@ -202,10 +209,12 @@ async fn mark_all(service: &'static str, pool: PgPool, mut queue: mpsc::Receiver
         // minutes around midnight there is only one.
         marks.sort_by_key(|mark| mark.slot);
         for of_slot in marks.chunk_by(|a, b| a.slot == b.slot) {
+            failpoint::pass(service, "relay.marking");
             if let Err(error) = save_marks(&pool, of_slot[0].slot, of_slot).await {
                 tracing::warn!(service, %error, commits = of_slot.len(), "marking failed; the commits will be published again");
             }
         }
+        failpoint::pass(service, "relay.marked");
         marks.clear();
     }
 }
@@ -313,6 +322,7 @@ async fn sweep(cx: &Ctx, connection: &mut PgConnection, now: DateTime<Utc>) -> R
                 continue;
             }
         };
+        failpoint::pass(cx.service, "sweep.loaded");
         let count = rows.len();
         let commit = Commit { slot, commit_id, rows };
         let sent = tokio::time::timeout(limits::PUBLISH_WAIT * 5, cx.relay.send(&commit)).await;

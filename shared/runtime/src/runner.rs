@@ -21,7 +21,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     BatchHandler, Ctx, Decode, Failure, Fates, Incoming, Poison,
     context::StartError,
-    dead_letter,
+    dead_letter, failpoint,
     failure::{guarded, panic_text},
     limits,
     message::{Cause, RawMessage},
@@ -138,6 +138,7 @@ impl<H: BatchHandler> Runner<H> {
 
     async fn process(self: &Arc<Self>, messages: Vec<Message>, tasks: &TaskTracker, permit: OwnedSemaphorePermit) {
         let permit = Arc::new(permit);
+        failpoint::pass(self.cx.service, "runner.pulled");
         let mut decoded = Vec::with_capacity(messages.len());
         let mut undecodable = Vec::new();
         for message in messages {
@@ -151,6 +152,7 @@ impl<H: BatchHandler> Runner<H> {
             self.set_aside(&message, &raw, None, poison).await;
         }
         let (acks, items): (Vec<Message>, Vec<Incoming<H::Item>>) = decoded.into_iter().unzip();
+        failpoint::pass(self.cx.service, "runner.decoded");
         let mut parts = vec![(acks, items)];
         while let Some((acks, items)) = parts.pop() {
             if items.is_empty() {
@@ -213,9 +215,12 @@ impl<H: BatchHandler> Runner<H> {
     async fn transact(&self, items: &[Incoming<H::Item>]) -> Result<Done, Failure> {
         guarded(async {
             let prepared = self.handler.prepare(&self.cx, items).await?;
+            failpoint::pass(self.cx.service, "runner.prepared");
             let mut out = self.cx.outbox();
             let mut tx = self.cx.pool.begin().await?;
+            failpoint::pass(self.cx.service, "runner.began");
             let fates = self.handler.handle(&self.cx, &mut tx, items, &prepared, &mut out).await?;
+            failpoint::pass(self.cx.service, "runner.handled");
             let letters: Vec<_> =
                 fates.poison.iter().map(|(place, poison)| (&items[*place].raw, items[*place].cause.trace, poison.clone())).collect();
             if !letters.is_empty() {
@@ -228,14 +233,19 @@ impl<H: BatchHandler> Runner<H> {
     }
 
     async fn finish(&self, done: Done, acks: Vec<Message>, items: Vec<Incoming<H::Item>>) {
+        failpoint::pass(self.cx.service, "runner.finishing");
         self.cx.telemetry.spans(self.cx.service, self.inbound.durable, &done.commit);
         self.cx.relay.publish(done.commit).await;
+        failpoint::pass(self.cx.service, "runner.published");
         let mut retry = vec![None; acks.len()];
         for (place, why) in done.fates.retry {
             retry[place] = Some(why);
         }
         let mut again_count = 0;
-        for ((message, incoming), retry) in acks.iter().zip(&items).zip(retry) {
+        for (place, ((message, incoming), retry)) in acks.iter().zip(&items).zip(retry).enumerate() {
+            if place == items.len() / 2 {
+                failpoint::pass(self.cx.service, "runner.half_acked");
+            }
             if let Some(why) = retry {
                 tracing::info!(
                     service = self.cx.service,
@@ -250,6 +260,7 @@ impl<H: BatchHandler> Runner<H> {
                 acknowledge(message, AckKind::Ack).await;
             }
         }
+        failpoint::pass(self.cx.service, "runner.acked");
         self.cx.telemetry.count("retried", self.cx.service, self.inbound.durable, again_count);
         self.cx.telemetry.count("processed", self.cx.service, self.inbound.durable, items.len() - again_count);
     }
@@ -259,6 +270,7 @@ impl<H: BatchHandler> Runner<H> {
             let mut tx = self.cx.pool.begin().await?;
             dead_letter::save(&self.cx, &mut tx, self.inbound.durable, &[(raw, trace, poison)]).await?;
             tx.commit().await?;
+            failpoint::pass(self.cx.service, "runner.set_aside");
             Ok::<(), Failure>(())
         };
         match saved.await {
