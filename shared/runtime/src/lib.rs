@@ -42,4 +42,4 @@ pub use job::Job;
 pub use limits::Limits;
 pub use migrations::with_runtime_tables;
 pub use outbox::Outbox;
-pub use service::{Running, Service};
+pub use service::{Running, Service, UPKEEP};

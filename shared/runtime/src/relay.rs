@@ -22,6 +22,7 @@ use sqlx::{
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
@@ -81,7 +82,8 @@ impl Relay {
             options.clone().application_name(&format!("jifen-{service}-relay")).options([("synchronous_commit", "off")]),
         );
         let (marks, queue) = mpsc::channel(MARKS_WAITING);
-        let marker = tokio::spawn(mark_all(service, pool.clone(), queue));
+        let upkeep = tracing::info_span!(parent: None, crate::UPKEEP, service);
+        let marker = tokio::spawn(mark_all(service, pool.clone(), queue).instrument(upkeep));
         Self {
             js,
             options: options.application_name(&format!("jifen-{service}-copy")),

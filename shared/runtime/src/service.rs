@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use jifen_contracts::{EventType, Problem, code, endpoint::Endpoint};
 use serde::{Deserialize, Serialize};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument;
 
 use crate::{
     BatchHandler, Ctx, Event, Job, Mutation, Query, ServiceConfig,
@@ -17,6 +18,10 @@ use crate::{
     programs, relay,
     runner::{Inbound, Runner, stream_of_filter},
 };
+
+/// The span of what goes on beside the batches (sweeping, following the program, marking): whoever looks for the cost of a
+/// batch can tell it apart.
+pub const UPKEEP: &str = "upkeep";
 
 type Micro = async_nats::service::Service;
 type Starting<'a> = Pin<Box<dyn Future<Output = Result<(), StartError>> + Send + 'a>>;
@@ -142,8 +147,9 @@ impl Service {
             .await
             .map_err(|e| StartError::Setup { service: cx.service, what: "micro service".to_owned(), why: e.to_string() })?;
         let keeping = TaskTracker::new();
-        keeping.spawn(relay::keep(Arc::clone(&cx), stop_keeping.clone()));
-        keeping.spawn(programs::keep(Arc::clone(&cx), stop_keeping.clone()));
+        let upkeep = || tracing::info_span!(parent: None, UPKEEP, service = cx.service);
+        keeping.spawn(relay::keep(Arc::clone(&cx), stop_keeping.clone()).instrument(upkeep()));
+        keeping.spawn(programs::keep(Arc::clone(&cx), stop_keeping.clone()).instrument(upkeep()));
         let (mut retries, mut lags) = (HashMap::new(), Vec::new());
         for part in self.parts {
             let launch = Launch { cx: &cx, micro: &micro, tasks: &tasks, stop: &stop, retries: &mut retries, lags: &mut lags };

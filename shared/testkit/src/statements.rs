@@ -1,7 +1,7 @@
 //! Counting the statements that a batch costs, where the driver reports them.
 //!
 //! What runs on the calling thread is counted: everything of a test on a runtime without other threads, and nothing of the
-//! tests beside it.
+//! tests beside it. The runtime's own upkeep goes on beside the batches at its own times and is left out, by its span.
 
 use std::{cell::RefCell, collections::BTreeMap, fmt::Debug, sync::Once};
 
@@ -12,6 +12,7 @@ use tracing::{
 use tracing_subscriber::{
     Layer, Registry,
     layer::{Context, SubscriberExt},
+    registry::LookupSpan,
 };
 
 thread_local! {
@@ -41,8 +42,8 @@ pub fn of(beginning: &str) -> usize {
 
 struct Counting;
 
-impl<S: Subscriber> Layer<S> for Counting {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Counting {
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         struct Summary(String);
         impl Visit for Summary {
             fn record_str(&mut self, field: &Field, value: &str) {
@@ -52,7 +53,8 @@ impl<S: Subscriber> Layer<S> for Counting {
             }
             fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
         }
-        if event.metadata().target() == "sqlx::query" {
+        let upkeep = || context.event_scope(event).is_some_and(|mut spans| spans.any(|span| span.name() == jifen_runtime::UPKEEP));
+        if event.metadata().target() == "sqlx::query" && !upkeep() {
             let mut summary = Summary(String::new());
             event.record(&mut summary);
             COUNTS.with_borrow_mut(|counts| *counts.entry(summary.0).or_default() += 1);

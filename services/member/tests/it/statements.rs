@@ -7,13 +7,9 @@ use jifen_testkit::statements;
 
 use super::support::{Bench, application, vehicle};
 
-/// The relay's: they go on beside the registrations and belong to no batch. Its marks commit, too.
-const BESIDE: [&str; 5] = ["outbox_commit", "advisory", "select coalesce(sum(row_count)", "select slot, commit_id", "COMMIT"];
-
 /// Statements of registrations since the last call, and how many batches they were.
 fn take() -> (BTreeMap<String, usize>, usize) {
-    let mut own = statements::counted();
-    own.retain(|statement, _| !BESIDE.iter().any(|beside| statement.contains(beside)));
+    let own = statements::counted();
     statements::count();
     let batches = own.iter().filter(|(statement, _)| statement.starts_with("insert into operation")).map(|(_, count)| count).sum();
     (own, batches)
