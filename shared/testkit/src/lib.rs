@@ -5,7 +5,7 @@
 //! migrated template, its NATS account has streams of its own. All of it goes when the test ends.
 //!
 //! What tests of several services say alike stands beside it: [`bus`] (what others publish, what came out, waiting until all
-//! is done), [`samples`] (programs), [`statements`] (what a batch costs).
+//! is done), [`samples`] (programs), [`statements`] (what a batch costs), [`wire`] (what no well-behaved client sends).
 
 mod accounts;
 pub mod bus;
@@ -19,6 +19,7 @@ mod services;
 pub mod statements;
 mod template;
 mod wait;
+pub mod wire;
 
 pub use accounts::{ACCOUNTS, accounts, test_keys};
 pub use env::{TestEnv, publish_pos};

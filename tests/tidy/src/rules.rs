@@ -7,3 +7,4 @@ pub mod migrations;
 pub mod services;
 pub mod sql;
 pub mod tests_that_fail;
+pub mod vendored;

@@ -2,7 +2,7 @@
 
 use jifen_tidy::{
     Finding,
-    rules::{codes, dependencies, domain, migrations, services, sql, tests_that_fail},
+    rules::{codes, dependencies, domain, migrations, services, sql, tests_that_fail, vendored},
     workspace::{self, Source, file, files},
 };
 
@@ -111,4 +111,13 @@ fn tests_run_and_wait_for_conditions() {
     tidy("a test runs or goes", everything.iter().flat_map(tests_that_fail::ignored).collect());
     let tests = everything.iter().filter(|source| source.path.contains("/tests/") && source.path.starts_with("services/"));
     tidy("a test waits for a condition, with a deadline", tests.flat_map(tests_that_fail::sleeps).collect());
+}
+
+#[test]
+fn foreign_code_is_as_published_but_for_its_patch() {
+    const FOLDER: &str = "vendor/async-nats";
+    let sources = files(&format!("{FOLDER}/src"), "");
+    assert!(sources.len() > 30, "there is foreign code to look at");
+    let [hashes, patch] = ["upstream.sha256", "jifen.patch"].map(|name| file(&format!("{FOLDER}/{name}")).expect("it stands beside"));
+    tidy("what is not ours is changed by its patch alone", vendored::changed_unawares(FOLDER, &sources, &hashes, &patch));
 }
