@@ -39,6 +39,7 @@ pub struct Settings {
     pub ack_wait_s: u64,
     pub unpublished_rows: i64,
     pub connections: u32,
+    pub guard_every_s: u64,
 }
 
 fn default_home() -> PathBuf {
@@ -74,6 +75,7 @@ impl Settings {
             ("batch_messages", self.batch_messages >= 1 && self.batch_messages <= 1000, "1 to 1000"),
             ("ack_wait_s", (1..=3600).contains(&self.ack_wait_s), "1 to 3600"),
             ("unpublished_rows", self.unpublished_rows >= 1000, "at least 1000"),
+            ("guard_every_s", (1..=3600).contains(&self.guard_every_s), "1 to 3600"),
             ("connections", (2..=100).contains(&self.connections), "2 to 100"),
         ];
         for (key, fits, range) in ranges {
@@ -98,6 +100,7 @@ impl Settings {
             ack_wait_s: self.ack_wait_s,
             unpublished_rows: self.unpublished_rows,
             connections: self.connections,
+            guard_every_s: self.guard_every_s,
         }
     }
 }

@@ -136,7 +136,13 @@ mod armed {
 
         #[test]
         fn every_place_is_somewhere() {
-            let sources = [include_str!("runner.rs"), include_str!("relay.rs"), include_str!("endpoint.rs"), include_str!("context.rs")];
+            let sources = [
+                include_str!("runner.rs"),
+                include_str!("relay.rs"),
+                include_str!("sweep.rs"),
+                include_str!("endpoint.rs"),
+                include_str!("context.rs"),
+            ];
             for place in PLACES {
                 let calls = sources.iter().map(|source| source.matches(&format!("\"{place}\"")).count()).sum::<usize>();
                 assert!(calls >= 1, "nobody passes {place}");

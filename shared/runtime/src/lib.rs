@@ -8,7 +8,7 @@
 //! [`Mutation`]s and [`Query`]s for requests, and [`Job`]s for timed work; [`Service`] composes and runs them.
 //!
 //! Reading order: [`service`] (what a service declares), [`handler`] (what it implements), [`runner`] (the way of a
-//! batch), [`outbox`] and [`relay`] (how events leave), [`endpoint`] (requests), [`programs`] (the rules),
+//! batch), [`outbox`], [`relay`], [`sweep`] and [`guard`] (how events leave, and stay), [`endpoint`] (requests), [`programs`] (the rules),
 //! [`crypto`], [`telemetry`], [`http`].
 
 pub mod context;
@@ -18,6 +18,7 @@ pub mod dead_letter;
 pub mod endpoint;
 pub mod failpoint;
 pub mod failure;
+pub mod guard;
 pub mod handler;
 pub mod http;
 pub mod inbox;
@@ -31,12 +32,14 @@ pub mod programs;
 pub mod relay;
 pub mod runner;
 pub mod service;
+pub mod sweep;
 pub mod telemetry;
 pub mod trace;
 
 pub use context::{Ctx, NatsLogin, ServiceConfig};
 pub use endpoint::{Asked, Mutation, Query, ask};
 pub use failure::{BadRow, Failure, Poison};
+pub use guard::Republish;
 pub use handler::{BatchHandler, Decode, Event, Fates, Incoming};
 pub use job::Job;
 pub use limits::Limits;

@@ -17,11 +17,13 @@ pub struct Limits {
     pub unpublished_rows: i64,
     /// Database connections of one service.
     pub connections: u32,
+    /// Seconds between two looks whether the broker still has what it acknowledged; it is also looked at after a reconnect.
+    pub guard_every_s: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { batch_messages: 500, ack_wait_s: 30, unpublished_rows: 50_000, connections: 8 }
+        Self { batch_messages: 500, ack_wait_s: 30, unpublished_rows: 50_000, connections: 8, guard_every_s: 30 }
     }
 }
 
@@ -57,8 +59,16 @@ pub const SWEEP_EVERY_IDLE: Duration = Duration::from_secs(5);
 pub const SWEEP_ORPHANS_AFTER_S: i32 = 2;
 /// and anybody's after this.
 pub const SWEEP_ANY_AFTER_S: i32 = 30;
-/// Commits that one sweep publishes.
-pub const SWEEP_COMMITS: i64 = 50;
+/// Rows of a stream that one round of the sweep publishes; the next round follows at once.
+pub const SWEEP_ROWS: i64 = 2_000;
+/// Bytes after which a round publishes what it has read before it reads on.
+pub const SWEEP_BYTES: usize = 8 * 1024 * 1024;
+/// Rows that one look of the guard gives back to the sweeper; the next look follows when they are published.
+pub const GUARD_ROWS: i64 = 10_000;
+/// What would have aged out of its stream by now is not published again; clocks and outages get a day.
+pub const GUARD_GRACE: Duration = Duration::from_hours(24);
+/// Missing sequences that the broker is asked to list one by one; beyond them everything in between is taken for lost.
+pub const GUARD_LISTED: u64 = 200_000;
 /// Requests of one endpoint that wait for a transaction.
 pub const REQUESTS_WAITING: usize = 1_024;
 /// Requests in one transaction.

@@ -13,10 +13,13 @@ use crate::{
     BatchHandler, Ctx, Event, Job, Mutation, Query, ServiceConfig,
     context::StartError,
     dead_letter::{self, DeadLetter},
-    endpoint, job, limits,
+    endpoint,
+    guard::{Republish, Wanted},
+    job, limits,
     message::RawMessage,
-    programs, relay,
+    programs,
     runner::{Inbound, Runner, stream_of_filter},
+    sweep,
 };
 
 /// The span of what goes on beside the batches (sweeping, following the program, marking): whoever looks for the cost of a
@@ -43,12 +46,13 @@ type Part = Box<dyn for<'a> FnOnce(Launch<'a>) -> Starting<'a> + Send>;
 pub struct Service {
     name: &'static str,
     parts: Vec<Part>,
+    wanted: Wanted,
 }
 
 impl Service {
     /// A service without entrances.
     pub fn new(name: &'static str) -> Self {
-        Self { name, parts: Vec::new() }
+        Self { name, parts: Vec::new(), wanted: Wanted::new() }
     }
 
     /// Its name.
@@ -121,6 +125,12 @@ impl Service {
         self
     }
 
+    /// Says which messages of a stream are still worth publishing when the broker has lost them; without this, all are.
+    pub fn republishes<R: Republish>(mut self, filter: R) -> Self {
+        self.wanted.insert(R::STREAM, Box::new(filter));
+        self
+    }
+
     /// Does something once at start, after the rest runs.
     pub fn at_start<F, Fut>(mut self, work: F) -> Self
     where
@@ -148,7 +158,7 @@ impl Service {
             .map_err(|e| StartError::Setup { service: cx.service, what: "micro service".to_owned(), why: e.to_string() })?;
         let keeping = TaskTracker::new();
         let upkeep = || tracing::info_span!(parent: None, UPKEEP, service = cx.service);
-        keeping.spawn(relay::keep(Arc::clone(&cx), stop_keeping.clone()).instrument(upkeep()));
+        keeping.spawn(sweep::keep(Arc::clone(&cx), self.wanted, stop_keeping.clone()).instrument(upkeep()));
         keeping.spawn(programs::keep(Arc::clone(&cx), stop_keeping.clone()).instrument(upkeep()));
         let (mut retries, mut lags) = (HashMap::new(), Vec::new());
         for part in self.parts {

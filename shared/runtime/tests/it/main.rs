@@ -3,6 +3,7 @@
 mod batches;
 mod bench;
 mod crash;
+mod guard;
 mod inbox;
 mod operations;
 mod outbox;
