@@ -34,6 +34,8 @@ pub struct ServerSettings<'a> {
     pub dir: &'a Path,
     /// The most that its streams may hold, in bytes. More than what they reserve together.
     pub max_file_store: i64,
+    /// Every write is on the disk before it is acknowledged.
+    pub sync_always: bool,
     /// Whom a connection without credentials becomes.
     pub no_auth_user: Option<String>,
     /// For connections from elsewhere.
@@ -95,6 +97,9 @@ pub fn render(settings: &ServerSettings<'_>, keys: &Keys, list: &[Account]) -> S
         },
         "accounts": accounts(keys, list),
     });
+    if settings.sync_always {
+        config["jetstream"]["sync_interval"] = json!("always");
+    }
     if let Some(user) = &settings.no_auth_user {
         config["no_auth_user"] = json!(user);
     }

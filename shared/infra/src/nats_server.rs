@@ -42,6 +42,8 @@ pub struct NatsOptions {
     pub monitor_port: u16,
     /// The most that its streams may hold, in bytes.
     pub max_file_store: i64,
+    /// Every write is on the disk before it is acknowledged. Dear, and no promise of ours rests on it.
+    pub sync_always: bool,
     /// For connections from elsewhere.
     pub tls: Option<Tls>,
 }
@@ -62,6 +64,7 @@ impl NatsOptions {
             port: Self::DEFAULT_PORT,
             monitor_port: Self::DEFAULT_MONITOR_PORT,
             max_file_store: Self::DEFAULT_MAX_FILE_STORE,
+            sync_always: false,
             tls: None,
         }
     }
@@ -194,6 +197,7 @@ fn write_config(home: &Home, path: &Path, options: &NatsOptions, keys: &Keys, ac
         monitor: (LOOPBACK, options.monitor_port),
         dir: &home.nats_dir(),
         max_file_store: options.max_file_store,
+        sync_always: options.sync_always,
         no_auth_user: options.host.is_loopback().then(local).flatten().map(|user| user.name.clone()),
         tls: options.tls.clone(),
     };

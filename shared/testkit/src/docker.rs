@@ -66,6 +66,7 @@ async fn nats() -> anyhow::Result<ContainerAsync<GenericImage>> {
         monitor: (everywhere, 8222),
         dir: Path::new("/data"),
         max_file_store: MAX_FILE_STORE,
+        sync_always: false,
         no_auth_user: None,
         tls: None,
     };

@@ -1,145 +1,150 @@
-//! What is sent, and when its message comes out.
+//! A POS without credentials on the same machine: what it sends and asks, and when its message comes out.
 
 use std::{collections::HashMap, time::Duration};
 
 use anyhow::{Context, Result};
 use async_nats::{Client, jetstream};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use jifen_contracts::endpoint::{Endpoint, Register, RegisterReply, RegisterRequest};
-use serde_json::{Value, json};
-use tokio::time::Instant;
+use jifen_contracts::endpoint::{AccountGet, Endpoint, MemberRequest, Register, RegisterReply, RegisterRequest};
+use serde::Deserialize;
+use tokio::{sync::mpsc, time::Instant};
 
-const STORES: [&str; 3] = ["SH01", "SH02", "SH03"];
-const IN_FLIGHT: usize = 1_000;
+use crate::{invoices::Invoices, servers::STORES};
+
 /// No message for so long means that something is broken.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// Members that register at a time.
+const REGISTERING: usize = 64;
 
-/// A client without credentials, as a POS on the same machine.
+/// A client.
 pub struct Load {
     nats: Client,
-    js: jetstream::Context,
-    day: String,
+    /// The same, for publishing.
+    pub js: jetstream::Context,
+}
+
+/// A registered member.
+pub struct Member {
+    /// What the invoices name.
+    pub phone: String,
+    /// The number on the card.
+    pub number: String,
+}
+
+/// How documents come: so many a second, for so long.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// A second.
+    pub rate: u32,
+    /// Seconds.
+    pub seconds: u32,
+}
+
+impl Pace {
+    /// All in all.
+    pub fn count(self) -> usize {
+        (self.rate * self.seconds) as usize
+    }
+
+    fn ticks(self) -> tokio::time::Interval {
+        tokio::time::interval(Duration::from_secs(1) / self.rate)
+    }
+}
+
+/// What is read of a notification command.
+#[derive(Deserialize)]
+struct Command<'a> {
+    traceparent: Option<&'a str>,
 }
 
 impl Load {
     /// Connects.
     pub async fn connect(url: &str) -> Result<Self> {
         let nats = async_nats::connect(url).await?;
-        let clock = jifen_kernel::SystemClock;
-        let day = (jifen_kernel::Clock::now(&clock) - chrono::Duration::days(1)).format("%Y-%m-%d").to_string();
-        Ok(Self { js: jetstream::new(nats.clone()), nats, day })
+        Ok(Self { js: jetstream::new(nats.clone()), nats })
     }
 
-    /// Registers members; gives their phones.
-    pub async fn register(&self, count: usize) -> Result<Vec<String>> {
-        let phone = |number: usize| format!("138{number:08}");
+    /// Registers members.
+    pub async fn register(&self, count: usize) -> Result<Vec<Member>> {
         stream::iter(0..count)
             .map(|number| async move {
+                let phone = format!("138{number:08}");
                 let request = RegisterRequest {
                     operation_id: format!("bench-{number}"),
                     store: STORES[number % STORES.len()].to_owned(),
                     name: "王小明".to_owned(),
-                    phone: phone(number),
+                    phone: phone.clone(),
                     birthday: None,
                     consents: None,
                     vehicles: Vec::new(),
                     store_confirmed: true,
                 };
                 let answer = self.nats.request(Register::SUBJECT, serde_json::to_vec(&request)?.into()).await?;
-                let _: RegisterReply = serde_json::from_slice(&answer.payload).context("a registration was refused")?;
-                anyhow::Ok(())
+                let reply: RegisterReply = serde_json::from_slice(&answer.payload).context("a registration was refused")?;
+                anyhow::Ok(Member { phone, number: reply.member_no })
             })
-            .buffered(64)
-            .try_collect::<()>()
-            .await?;
-        Ok((0..count).map(phone).collect())
+            .buffered(REGISTERING)
+            .try_collect()
+            .await
     }
 
-    /// An invoice with two lines and a discount; its trace is `trace`.
-    fn invoice(&self, run: &str, number: usize, phone: &str, trace: u128) -> (String, Vec<u8>) {
-        let store = STORES[number % STORES.len()];
-        let data = json!({
-            "store": store, "invoice_no": format!("{run}{number:07}"), "issued_at": format!("{}T10:00:00+08:00", self.day),
-            "customer": {"phone": phone}, "odometer_km": 30_000, "advisor": "A017", "currency": "CNY",
-            "lines": [{"line": 1, "category": "maintenance", "payer": "customer", "amount": "80.00", "description": "保养工时"},
-                      {"line": 2, "category": "parts", "payer": "customer", "amount": "20.50", "description": "机油滤清器"}],
-            "reductions": [{"kind": "discount", "amount": "2.00"}],
-        });
-        let event = json!({"specversion": "1.0", "id": format!("{run}-{number}"), "type": "pos.invoice", "source": "/bench",
-                           "traceparent": format!("00-{trace:032x}-00000000000000ff-00"), "data": data});
-        (format!("pos.v1.{store}.invoice"), event.to_string().into_bytes())
-    }
-
-    async fn publish(&self, (subject, bytes): (String, Vec<u8>)) -> Result<()> {
-        self.js.publish(subject, bytes.into()).await?.await?;
-        Ok(())
-    }
-
-    /// Publishes `count` invoices and waits for as many messages; gives the time that publishing took.
-    pub async fn run_to_the_end(&self, phones: &[String], run: &str, count: usize) -> Result<Duration> {
+    /// Publishes at a steady pace; gives the sorted times from publish to notification command.
+    pub async fn notified_after(&self, input: &Invoices, members: &[Member], run: &str, pace: Pace) -> Result<Vec<Duration>> {
         let mut commands = self.nats.subscribe("notify.v1.sms.*").await?;
         self.nats.flush().await?;
-        let started = Instant::now();
+        let count = pace.count();
+        let (sender, mut sent) = mpsc::unbounded_channel();
         let publishing = async {
-            stream::iter(0..count)
-                .map(|number| self.publish(self.invoice(run, number, &phones[number % phones.len()], number as u128 + 1)))
-                .buffer_unordered(IN_FLIGHT)
-                .try_collect::<()>()
-                .await?;
-            anyhow::Ok(started.elapsed())
-        };
-        let receiving = async {
-            let mut seen = 0;
-            while seen < count {
-                let message = tokio::time::timeout(PATIENCE, commands.next())
-                    .await
-                    .with_context(|| format!("only {seen} of {count} messages came"))?;
-                let message = message.context("the connection ended")?;
-                let command: Value = serde_json::from_slice(&message.payload)?;
-                seen += usize::from(command["data"]["kind"] == "points_earned");
-            }
-            anyhow::Ok(())
-        };
-        let (published, ()) = tokio::try_join!(publishing, receiving)?;
-        Ok(published)
-    }
-
-    /// Publishes at a steady rate; gives the sorted times from publish to message.
-    pub async fn latencies(&self, phones: &[String], rate: u32, seconds: u32) -> Result<Vec<Duration>> {
-        let mut commands = self.nats.subscribe("notify.v1.sms.*").await?;
-        self.nats.flush().await?;
-        let count = (rate * seconds) as usize;
-        let (sender, mut sent) = tokio::sync::mpsc::unbounded_channel();
-        let publishing = async {
-            let mut tick = tokio::time::interval(Duration::from_secs(1) / rate);
+            let (mut ticks, mut acks) = (pace.ticks(), Vec::with_capacity(count));
             for number in 0..count {
-                tick.tick().await;
+                ticks.tick().await;
                 let trace = 0x00be_0000_0000_u128 + number as u128;
+                let message = input.document(run, number, &members[input.member_of(number)].phone, trace);
                 sender.send((trace, Instant::now()))?;
-                self.publish(self.invoice("L", number, &phones[number % phones.len()], trace)).await?;
+                // A late acknowledgement must not hold the next one up.
+                acks.push(self.js.publish(message.subject, message.payload.into()).await?);
+            }
+            for ack in acks {
+                ack.await?;
             }
             anyhow::Ok(())
         };
         let receiving = async {
-            let (mut started, mut latencies) = (HashMap::new(), Vec::with_capacity(count));
-            while latencies.len() < count {
-                let message = tokio::time::timeout(PATIENCE, commands.next())
-                    .await
-                    .with_context(|| format!("only {} messages came", latencies.len()))?;
+            let (mut started, mut times) = (HashMap::new(), Vec::with_capacity(count));
+            while times.len() < count {
+                let message = tokio::time::timeout(PATIENCE, commands.next()).await;
+                let message = message.with_context(|| format!("only {} of {count} messages came", times.len()))?;
                 let now = Instant::now();
-                let command: Value = serde_json::from_slice(&message.context("the connection ended")?.payload)?;
+                let message = message.context("the connection ended")?;
+                let command: Command<'_> = serde_json::from_slice(&message.payload)?;
                 while let Ok((trace, at)) = sent.try_recv() {
                     started.insert(trace, at);
                 }
-                let trace = command["traceparent"].as_str().and_then(|text| u128::from_str_radix(text.get(3..35)?, 16).ok());
+                let trace = command.traceparent.and_then(|text| u128::from_str_radix(text.get(3..35)?, 16).ok());
                 if let Some(at) = trace.and_then(|trace| started.remove(&trace)) {
-                    latencies.push(now - at);
+                    times.push(now - at);
                 }
             }
-            anyhow::Ok(latencies)
+            anyhow::Ok(times)
         };
-        let ((), mut latencies) = tokio::try_join!(publishing, receiving)?;
-        latencies.sort_unstable();
-        Ok(latencies)
+        let ((), mut times) = tokio::try_join!(publishing, receiving)?;
+        times.sort_unstable();
+        Ok(times)
+    }
+
+    /// Asks for accounts at a steady pace; gives the sorted times to the answer.
+    pub async fn answered_after(&self, members: &[Member], pace: Pace) -> Result<Vec<Duration>> {
+        let mut ticks = pace.ticks();
+        let mut times = Vec::with_capacity(pace.count());
+        for number in 0..pace.count() {
+            ticks.tick().await;
+            let request = MemberRequest { member_no: members[number % members.len()].number.clone() };
+            let asked = Instant::now();
+            let answer = self.nats.request(AccountGet::SUBJECT, serde_json::to_vec(&request)?.into()).await?;
+            times.push(asked.elapsed());
+            let _: <AccountGet as Endpoint>::Reply = serde_json::from_slice(&answer.payload).context("an account was refused")?;
+        }
+        times.sort_unstable();
+        Ok(times)
     }
 }

@@ -1,11 +1,12 @@
-//! `make bench`: the whole path, POS document to notification command, through all services, on servers of its own in a
-//! temporary home, with traffic to 127.0.0.1 only.
+//! `make bench`: what jifen costs, against the barest correct pipeline and the naive way, on servers of its own in
+//! temporary homes, with traffic to 127.0.0.1 only.
 //!
 //! The figure to trust on a shared machine is CPU an invoice, from the operating system's accounting; throughput and
 //! latency are what this machine gave at this time.
 
 #![expect(
     clippy::print_stdout,
+    clippy::print_stderr,
     clippy::float_arithmetic,
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -13,106 +14,160 @@
     reason = "a program that prints measurements"
 )]
 
+mod event;
+mod floor;
+mod growth;
+mod invoices;
+mod latency;
 mod load;
+mod machine;
+mod naive;
+mod page;
 mod process;
-mod system;
+mod program;
+mod report;
+mod servers;
+mod stage;
+mod stages;
+mod start;
+mod targets;
+mod worker;
 
-use std::time::Duration;
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
-use clap::Parser;
-use tokio::time::Instant;
+use clap::{Parser, ValueEnum};
 
-use crate::{load::Load, process::Cpu, system::System};
+use crate::{report::Report, stages::Size};
 
-/// Measures the whole path.
+/// Invoices a second of the steady load whose latency has a target.
+const STEADY_RATE: u32 = 200;
+
+/// Measures jifen. Without names every stage runs, and the results are kept.
 #[derive(Debug, Parser)]
 struct Options {
-    /// Members registered beforehand.
-    #[arg(long, default_value_t = 1_000)]
-    members: usize,
-    /// Invoices published as fast as the broker takes them.
-    #[arg(long, default_value_t = 20_000)]
-    invoices: usize,
-    /// Invoices a second in the latency run, and for how long.
-    #[arg(long, default_value_t = 200)]
-    rate: u32,
-    /// Seconds of the latency run.
-    #[arg(long, default_value_t = 20)]
-    seconds: u32,
+    /// The stages to run.
+    stages: Vec<Name>,
+    /// More of everything, and the growth of the data.
+    #[arg(long)]
+    full: bool,
+    /// Members.
+    #[arg(long)]
+    members: Option<usize>,
+    /// Invoices that count, in each stage.
+    #[arg(long)]
+    invoices: Option<usize>,
+    /// Seconds of each steady load.
+    #[arg(long)]
+    seconds: Option<u32>,
+    /// Where the results of a whole run are kept.
+    #[arg(long, default_value = "docs")]
+    docs: PathBuf,
+    #[command(flatten)]
+    worker: worker::Options,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Name {
+    /// The barest correct pipeline.
+    Floor,
+    /// One message, one transaction.
+    Naive,
+    /// The points service alone.
+    Points,
+    /// POS document to notification command.
+    Path,
+    /// The whole path with a broker that syncs every write.
+    Sync,
+    /// Times under steady load.
+    Latency,
+    /// Warm start and idling.
+    Start,
+    /// 1,000,000 members and 10 million entries; only by name or in the full form.
+    Growth,
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> Result<ExitCode> {
     let options = Options::parse();
-    let mut system = System::start().await?;
-    let outcome = measure(&options, &system).await;
-    system.stop()?;
-    outcome
+    if let Some(kind) = options.worker.worker {
+        Box::pin(worker::run(kind, &options.worker)).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    // Dropping what runs ends it and removes its home.
+    tokio::select! {
+        met = run(&options) => Ok(if met? { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+    }
 }
 
-async fn measure(options: &Options, system: &System) -> Result<()> {
-    let load = Load::connect(&system.nats_url).await?;
-    println!("registering {} members …", options.members);
-    let members = load.register(options.members).await?;
-    let first_month = members.len();
-    println!("warming up …");
-    load.run_to_the_end(&members, "W", 1_000).await?;
-
-    println!("{} invoices as fast as they go …", options.invoices);
-    system.reset_statements().await?;
-    let (cpu, batches, started) = (Cpu::read(system)?, system.batches().await?, Instant::now());
-    let published = load.run_to_the_end(&members, "T", options.invoices).await?;
-    let (took, spent) = (started.elapsed(), Cpu::read(system)?.since(&cpu));
-    let count = options.invoices as f64;
-    println!();
-    println!("whole path, {} invoices of {first_month} members, {} services in one process", options.invoices, 7);
-    println!(
-        "  invoices/s              {:>10.0}   (published in {:.2} s, last message after {:.2} s)",
-        count / took.as_secs_f64(),
-        published.as_secs_f64(),
-        took.as_secs_f64()
-    );
-    print_cpu(&spent, options.invoices);
-    println!("  resident MiB            {:>10}   jifen (peak)", process::peak_mib(system.jifen_pid)?);
-    let after = system.batches().await?;
-    let (transactions, messages) = (after.count - batches.count, after.messages - batches.messages);
-    println!("  batches                 {transactions:>10.0}   {:.1} messages each", messages / transactions);
-    match system.statements().await? {
-        Some(calls) => println!("  statements a batch      {:>10.1}   ({:.2} an invoice)", calls / transactions, calls / count),
-        None => println!("  statements a batch             n/a   (this Postgres has no pg_stat_statements)"),
+impl Options {
+    fn size(&self) -> Size {
+        let or = |given: Option<usize>, short, full| given.unwrap_or(if self.full { full } else { short });
+        Size { members: or(self.members, 2_000, 10_000), warm_up: or(None, 2_000, 5_000), invoices: or(self.invoices, 20_000, 60_000) }
     }
 
-    println!();
-    println!("latency from publish to notification command at {}/s for {} s …", options.rate, options.seconds);
-    let cpu = Cpu::read(system)?;
-    let latencies = load.latencies(&members, options.rate, options.seconds).await?;
-    let spent = Cpu::read(system)?.since(&cpu);
-    let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
-    println!("  p50 {:.1} ms   p99 {:.1} ms   max {:.1} ms   ({} messages)", at(0.5), at(0.99), at(1.0), latencies.len());
-    print_cpu(&spent, latencies.len());
-    println!();
-    println!("idle for 10 s …");
-    let cpu = Cpu::read(system)?;
-    tokio::time::sleep(Duration::from_secs(10)).await;
-    let spent = Cpu::read(system)?.since(&cpu);
-    println!(
-        "  idle CPU                {:>9.1}%   jifen {:.1}%, Postgres {:.1}%, NATS {:.1}%",
-        share(spent.total()),
-        share(spent.jifen),
-        share(spent.postgres),
-        share(spent.nats)
-    );
+    fn wants(&self, name: Name) -> bool {
+        let all = self.stages.is_empty() && (self.full || name != Name::Growth);
+        all || self.stages.contains(&name)
+    }
+}
+
+async fn run(options: &Options) -> Result<bool> {
+    let size = options.size();
+    let mut report = Report {
+        date: machine::today(),
+        machine: machine::describe(),
+        settings: format!(
+            "{} invoices of {} members in each stage, after {} to warm up; Postgres and NATS as `jifen up` sets them",
+            size.invoices, size.members, size.warm_up
+        ),
+        ..Report::default()
+    };
+    measure_stages(options, size, &mut report).await?;
+    if options.wants(Name::Latency) {
+        let half = report.stage("path, live").map(|live| (live.per_second() / 2.0).round() as u32);
+        let rates: Vec<u32> = [Some(STEADY_RATE), half].into_iter().flatten().collect();
+        let seconds = options.seconds.unwrap_or(if options.full { 60 } else { 15 });
+        report.latencies = latency::measure(&rates, seconds, size.members).await?;
+        report.latencies.iter().for_each(report::print_latency);
+    }
+    if options.wants(Name::Start) {
+        let start = start::measure().await?;
+        report::print_start(&start);
+        report.start = Some(start);
+    }
+    if options.wants(Name::Growth) {
+        report.growth = growth::measure(size).await?;
+    }
+    report.targets = targets::judge(&report);
+    let met = report::print_targets(&report.targets);
+    if options.stages.is_empty() {
+        report.save(&options.docs, if options.full { "full" } else { "short" })?;
+    }
+    Ok(met)
+}
+
+async fn measure_stages(options: &Options, size: Size, report: &mut Report) -> Result<()> {
+    let mut keep = |figures: stage::Figures| {
+        report::print(&figures);
+        report.stages.push(figures);
+    };
+    if options.wants(Name::Floor) {
+        keep(stages::floor(size, &[]).await?);
+    }
+    if options.wants(Name::Points) {
+        keep(stages::points(size, &[]).await?);
+    }
+    if options.wants(Name::Path) {
+        stages::path(size).await?.into_iter().for_each(&mut keep);
+    }
+    if options.wants(Name::Naive) {
+        keep(stages::naive(size).await?);
+    }
+    if options.wants(Name::Sync) {
+        keep(stages::path_synced(size).await?);
+    }
+    report.versions = machine::versions();
     Ok(())
-}
-
-/// CPU time an invoice, by process.
-fn print_cpu(spent: &Cpu, invoices: usize) {
-    let micros = |time: Duration| time.as_secs_f64() * 1e6 / invoices as f64;
-    let (jifen, postgres, nats) = (micros(spent.jifen), micros(spent.postgres), micros(spent.nats));
-    println!("  CPU µs/invoice          {:>10.0}   jifen {jifen:.0}, Postgres {postgres:.0}, NATS {nats:.0}", micros(spent.total()));
-}
-
-fn share(time: Duration) -> f64 {
-    time.as_secs_f64() * 10.0
 }

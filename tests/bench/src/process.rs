@@ -4,37 +4,57 @@ use std::{fs, time::Duration};
 
 use anyhow::{Context, Result};
 
-use crate::system::System;
+use crate::stage::Split;
+
+/// The processes of a stage.
+#[derive(Debug, Clone, Copy)]
+pub struct Processes {
+    /// The program under test.
+    pub program: u32,
+    /// The postmaster.
+    pub postgres: u32,
+    /// The broker.
+    pub nats: u32,
+}
 
 /// CPU time spent so far, user and system.
 #[derive(Debug, Clone, Copy)]
 pub struct Cpu {
     /// The program under test.
-    pub jifen: Duration,
+    pub program: Duration,
     /// The postmaster and all of its processes, living and ended.
     pub postgres: Duration,
     /// The broker.
     pub nats: Duration,
 }
 
-impl Cpu {
-    /// Reads the three.
-    pub fn read(system: &System) -> Result<Self> {
-        Ok(Self { jifen: own(system.jifen_pid)?, postgres: with_children(system.postgres_pid)?, nats: own(system.nats_pid)? })
+impl Processes {
+    /// What each has used so far.
+    pub fn cpu(&self) -> Result<Cpu> {
+        Ok(Cpu { program: own(self.program)?, postgres: with_children(self.postgres)?, nats: own(self.nats)? })
     }
 
+    /// The most memory that each has had, in MiB; of Postgres the largest process, most of which is the shared cache.
+    pub fn peak_mib(&self) -> Result<[u64; 3]> {
+        let postgres = children(self.postgres)?.into_iter().filter_map(|pid| peak_mib(pid).ok()).max();
+        Ok([peak_mib(self.program)?, postgres.unwrap_or(0), peak_mib(self.nats)?])
+    }
+}
+
+impl Cpu {
     /// What was spent since `before`.
     pub fn since(&self, before: &Self) -> Self {
         Self {
-            jifen: self.jifen.saturating_sub(before.jifen),
+            program: self.program.saturating_sub(before.program),
             postgres: self.postgres.saturating_sub(before.postgres),
             nats: self.nats.saturating_sub(before.nats),
         }
     }
 
-    /// All three.
-    pub fn total(&self) -> Duration {
-        self.jifen + self.postgres + self.nats
+    /// Microseconds for each of `count`.
+    pub fn micros_each(&self, count: usize) -> Split {
+        let each = |time: Duration| time.as_secs_f64() * 1e6 / count as f64;
+        Split { program: each(self.program), postgres: each(self.postgres), nats: each(self.nats) }
     }
 }
 
@@ -55,23 +75,49 @@ fn own(pid: u32) -> Result<Duration> {
     Ok(ticks(&stat(pid)?, &[11, 12]))
 }
 
+/// Backends are the postmaster's own children: those that ended are in its account of children, the others are asked.
+/// One that ends in between would count on both sides or on none: then it is read again.
 fn with_children(pid: u32) -> Result<Duration> {
-    let mut all = ticks(&stat(pid)?, &[11, 12, 13, 14]);
-    for entry in fs::read_dir("/proc")? {
-        let Some(child) = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        // A process may end while we look.
-        if let Ok(fields) = stat(child)
-            && fields.get(1).is_some_and(|parent| *parent == pid.to_string())
-        {
-            all += ticks(&fields, &[11, 12]);
+    loop {
+        let reaped = ticks(&stat(pid)?, &[13, 14]);
+        let living: Duration = children(pid)?.into_iter().filter_map(|child| own(child).ok()).sum();
+        let parent = stat(pid)?;
+        if ticks(&parent, &[13, 14]) == reaped {
+            return Ok(ticks(&parent, &[11, 12]) + reaped + living);
         }
     }
-    Ok(all)
+}
+
+fn children(pid: u32) -> Result<Vec<u32>> {
+    let parent = pid.to_string();
+    let numbers = fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    // A process may end while we look.
+    Ok(numbers.filter(|child| stat(*child).is_ok_and(|fields| fields.get(1) == Some(&parent))).collect())
 }
 
 /// The most memory that a process has had, in MiB.
 pub fn peak_mib(pid: u32) -> Result<u64> {
+    memory_mib(pid, "VmHWM:")
+}
+
+/// What it has now, in MiB.
+pub fn resident_mib(pid: u32) -> Result<u64> {
+    memory_mib(pid, "VmRSS:")
+}
+
+/// What the postmaster and its processes have now, in MiB, shared memory divided among those that share it.
+pub fn shared_out_mib(postmaster: u32) -> Result<u64> {
+    let mut sum = 0;
+    for pid in children(postmaster)?.into_iter().chain([postmaster]) {
+        let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap_or("0 kB");
+        sum += line.trim().trim_end_matches(" kB").parse::<u64>()?;
+    }
+    Ok(sum / 1024)
+}
+
+fn memory_mib(pid: u32, field: &str) -> Result<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    let line = text.lines().find_map(|line| line.strip_prefix(field)).with_context(|| format!("no {field}"))?;
     Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? / 1024)
 }
