@@ -1,6 +1,6 @@
 # The only door: CI and people call these targets.
 .DEFAULT_GOAL := help
-.PHONY: help run up demo test check fmt bench schemas sqlx-prepare clean
+.PHONY: help run up demo test check fmt bench faults schemas sqlx-prepare clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -31,6 +31,10 @@ fmt: ## Format
 bench: ## Measure the whole path on servers of its own (release build, some minutes)
 	cargo build --release -p jifen -p jifen-bench
 	$(TARGET)/release/jifen-bench $(BENCH)
+
+faults: ## Kill, stop and cut a running system at seeded moments and compare with a model (SEED=, ROUNDS=)
+	cargo build -p jifen -p jifen-faults
+	$(TARGET)/debug/jifen-faults
 
 schemas: ## Write schemas/ anew from shared/contracts
 	cargo run --quiet -p jifen-contracts --example schemas

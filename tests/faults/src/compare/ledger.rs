@@ -1,0 +1,212 @@
+//! The ledger, what campaigns granted and where members stand.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{Round, same};
+use crate::{
+    found::EntryRow,
+    model::{
+        DocumentKey, ExpectedBill, chain,
+        earn::{FIRST_SPENDING, TIERS, tier},
+    },
+};
+
+pub(super) fn compare(round: &Round<'_>, wrong: &mut Vec<String>) {
+    documents(round, wrong);
+    entries(round, wrong);
+    accounts(round, wrong);
+    accruals(round, wrong);
+    campaigns(round, wrong);
+    standings(round, wrong);
+}
+
+/// The bills that earn, with their member's number.
+fn accepted<'a>(round: &'a Round<'_>) -> impl Iterator<Item = (&'a DocumentKey, &'a ExpectedBill, &'a str)> {
+    round.expected.bills.iter().filter_map(|(key, bill)| {
+        let (number, _) = round.seen.desk.registered.get(&bill.person?)?;
+        Some((key, bill, number.as_str()))
+    })
+}
+
+fn documents(round: &Round<'_>, wrong: &mut Vec<String>) {
+    let line = |((store, number), status): (&DocumentKey, &str)| format!("{store}/{number} {status}");
+    let expected = round.expected.bills.iter().map(|(key, bill)| line((key, if bill.person.is_some() { "accepted" } else { "parked" })));
+    let found = round.seen.found.documents.iter().map(|(key, status)| line((key, status)));
+    same("documents", expected.collect(), found.collect(), wrong);
+}
+
+/// Every entry but those of a campaign with a budget and the first spendings, which depend on who was first.
+fn entries(round: &Round<'_>, wrong: &mut Vec<String>) {
+    let mut expected = Vec::new();
+    for ((store, document), bill, member) in accepted(round) {
+        let until = bill.expires_on;
+        for (category, (_, base)) in bill.earned.categories.iter().filter(|(_, (_, base))| *base > 0) {
+            expected.push(format!("{member} {store}/{document} accrual earn@2 {category} {base} until {until}"));
+        }
+        for ((campaign, category), points) in &bill.bonus {
+            expected.push(format!("{member} {store}/{document} bonus campaign:{campaign}@2 {category} {points} until {until}"));
+        }
+    }
+    let of_budget = |entry: &EntryRow| campaign_of(entry).is_some_and(|campaign| round.expected.budgets.contains_key(campaign));
+    let numbers = numbers(round);
+    let fixed = round.seen.found.entries.iter().filter(|entry| entry.kind != "first_spending" && !of_budget(entry));
+    let line = |entry: &EntryRow| {
+        let member = numbers.get(&entry.member_id).copied().unwrap_or("nobody");
+        let EntryRow { store, document, kind, rule, category, points, expires_on, .. } = entry;
+        format!("{member} {store}/{document} {kind} {rule} {category} {points} until {expires_on}")
+    };
+    same("entries", expected, fixed.map(line).collect(), wrong);
+    first_spendings(round, &numbers, wrong);
+    for entry in round.seen.found.entries.iter().filter(|entry| of_budget(entry)) {
+        limited(round, entry, wrong);
+    }
+}
+
+fn numbers<'a>(round: &'a Round<'_>) -> BTreeMap<Uuid, &'a str> {
+    round.seen.found.members.iter().map(|(number, id)| (*id, number.as_str())).collect()
+}
+
+fn campaign_of(entry: &EntryRow) -> Option<&str> {
+    entry.rule.strip_prefix("campaign:")?.split('@').next()
+}
+
+/// Whoever spent has the grant, once; whichever of the bills brought it.
+fn first_spendings(round: &Round<'_>, numbers: &BTreeMap<Uuid, &str>, wrong: &mut Vec<String>) {
+    let spenders: BTreeSet<&str> = accepted(round).filter(|(_, bill, _)| bill.earned.spending).map(|(_, _, member)| member).collect();
+    let expected = spenders.iter().map(|member| format!("{member} {FIRST_SPENDING} ordinal 1"));
+    let granted: Vec<&EntryRow> = round.seen.found.entries.iter().filter(|entry| entry.kind == "first_spending").collect();
+    let found = granted
+        .iter()
+        .map(|entry| format!("{} {} ordinal {}", numbers.get(&entry.member_id).copied().unwrap_or("nobody"), entry.points, entry.ordinal));
+    same("first spendings", expected.collect(), found.collect(), wrong);
+    for entry in granted {
+        let bill = round.expected.bills.get(&(entry.store.clone(), entry.document.clone()));
+        if !bill.is_some_and(|bill| bill.earned.spending && entry.expires_on == bill.expires_on) {
+            wrong.push(format!("first spending by {}/{}, which is no spending", entry.store, entry.document));
+        }
+    }
+}
+
+/// A grant from a budget is what is due, or less where the budget ended.
+fn limited(round: &Round<'_>, entry: &EntryRow, wrong: &mut Vec<String>) {
+    let bill = round.expected.bills.get(&(entry.store.clone(), entry.document.clone()));
+    let due = bill.and_then(|bill| {
+        bill.limited.iter().find(|((campaign, category), _)| Some(campaign.as_str()) == campaign_of(entry) && *category == entry.category)
+    });
+    if !due.is_some_and(|(_, due)| (1..=*due).contains(&entry.points)) {
+        wrong.push(format!("{}/{} was granted {} by {}, due {due:?}", entry.store, entry.document, entry.points, entry.rule));
+    }
+}
+
+/// Balances are the sums of entries and of lots; chains hold; all accounts sum to zero.
+fn accounts(round: &Round<'_>, wrong: &mut Vec<String>) {
+    let found = &round.seen.found;
+    let mut issued: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut total = 0;
+    for account in &found.accounts {
+        let own: Vec<&EntryRow> = found.entries.iter().filter(|entry| entry.member_id == account.member_id).collect();
+        let sum: i64 = own.iter().map(|entry| entry.points).sum();
+        let number = &account.member_no;
+        if (account.active, account.lifetime, account.in_lots, account.rest) != (sum, sum, sum, 0) {
+            wrong.push(format!("{number}: entries sum to {sum}, {account:?}"));
+        }
+        let mut head = chain::GENESIS.to_vec();
+        for (place, entry) in own.iter().enumerate() {
+            head = chain::hash_behind(&head, entry);
+            if entry.sequence != i64::try_from(place).unwrap_or(0) + 1 || entry.hash != head {
+                wrong.push(format!("{number}: the chain breaks at place {} ({}/{})", place + 1, entry.store, entry.document));
+                break;
+            }
+            if entry.debit != format!("issued:{}", entry.store) || entry.credit != "active" || entry.pending || !entry.qualifying {
+                wrong.push(format!("{number}: an entry from {} to {}", entry.debit, entry.credit));
+            }
+            *issued.entry(&entry.debit).or_default() -= entry.points;
+        }
+        if account.head != head || usize::try_from(account.sequence).ok() != Some(own.len()) {
+            wrong.push(format!("{number}: the account's head is not its last entry's"));
+        }
+        total += account.active;
+    }
+    let issued: i64 = issued.values().sum();
+    if total + issued != 0 {
+        wrong.push(format!("all accounts sum to {}", total + issued));
+    }
+}
+
+fn accruals(round: &Round<'_>, wrong: &mut Vec<String>) {
+    let expected = accepted(round).map(|((store, document), bill, member)| {
+        let categories: BTreeMap<&str, String> = bill
+            .earned
+            .categories
+            .iter()
+            .map(|(category, (paid, base))| (*category, format!("{}.{:02} {base}", paid / 100, paid % 100)))
+            .collect();
+        let (visit, paid_visit) = bill.earned.visits;
+        format!("{store}/{document} {member} {} until {} {visit} {paid_visit} true {categories:?}", bill.day, bill.expires_on)
+    });
+    let found = round.seen.found.accruals.iter().map(|accrual| {
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let categories: BTreeMap<String, String> = accrual
+            .categories
+            .as_array()
+            .unwrap_or(&Vec::new())
+            .iter()
+            .map(|category| (text(&category["category"]), format!("{} {}", text(&category["paid"]), category["base"])))
+            .collect();
+        let (store, document, member, day) = (&accrual.store, &accrual.document, &accrual.member_no, accrual.business_date);
+        let (until, visit, paid_visit, settled) = (accrual.expires_on, accrual.visit, accrual.paid_visit, accrual.settled);
+        format!("{store}/{document} {member} {day} until {until} {visit} {paid_visit} {settled} {categories:?}")
+    });
+    same("accruals", expected.collect(), found.collect(), wrong);
+}
+
+/// Everything was assessed once; what was granted is what was posted; budgets hold and nothing of them is left over.
+fn campaigns(round: &Round<'_>, wrong: &mut Vec<String>) {
+    let found = &round.seen.found;
+    let name = |(store, document): &DocumentKey| format!("{store}/{document}");
+    same("assessments", accepted(round).map(|(key, _, _)| name(key)).collect(), found.assessed.iter().map(name).collect(), wrong);
+    let posted = found.entries.iter().filter_map(|entry| {
+        Some(format!("{} {}/{} {} {}", campaign_of(entry)?, entry.store, entry.document, entry.category, entry.points))
+    });
+    let granted = found
+        .participations
+        .iter()
+        .map(|((campaign, store, document, category), points)| format!("{campaign} {store}/{document} {category} {points}"));
+    same("bonuses granted and posted", granted.collect(), posted.collect(), wrong);
+    for campaign in round.expected.budgets.keys() {
+        let of_it = |((code, ..), points): (&(String, String, String, String), &i64)| (code == campaign).then_some(*points);
+        let granted: i64 = found.participations.iter().filter_map(of_it).sum();
+        let (counted, due) = (found.budgets.get(campaign).copied().unwrap_or(0), round.expected.granted(campaign));
+        if granted != due || counted != due {
+            wrong.push(format!("{campaign} must grant {due}, has granted {granted} and counted {counted}"));
+        }
+    }
+}
+
+fn standings(round: &Round<'_>, wrong: &mut Vec<String>) {
+    let found = &round.seen.found;
+    let mut by_document: BTreeMap<DocumentKey, i64> = accepted(round).map(|(key, _, _)| (key.clone(), 0)).collect();
+    for entry in &found.entries {
+        *by_document.entry((entry.store.clone(), entry.document.clone())).or_default() += entry.points;
+    }
+    let line = |((store, document), points): (&DocumentKey, &i64)| format!("{store}/{document} {points}");
+    same("contributions", by_document.iter().map(line).collect(), found.contributions.iter().map(line).collect(), wrong);
+    let members: BTreeSet<&str> = accepted(round).map(|(_, _, member)| member).collect();
+    same(
+        "standings",
+        members.iter().map(ToString::to_string).collect(),
+        found.standings.iter().map(|standing| standing.member_no.clone()).collect(),
+        wrong,
+    );
+    for standing in &found.standings {
+        let active = found.accounts.iter().find(|account| account.member_no == standing.member_no).map_or(0, |account| account.active);
+        let step = tier(active);
+        let changes = if step == 0 { 0..=0 } else { 1..=i64::try_from(step).unwrap_or(0) };
+        if standing.qualifying != active || standing.tier.as_deref() != Some(TIERS[step].0) || !changes.contains(&standing.changes) {
+            wrong.push(format!("{}: {active} points are {}, found {}", standing.member_no, TIERS[step].0, json!(format!("{standing:?}"))));
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What must have come out against what has: every difference, in words.
+
+mod events;
+mod ledger;
+mod receipts;
+mod told;
+
+use crate::{
+    follow::Heard,
+    found::Found,
+    gateway::Inboxes,
+    model::Expected,
+    plan::Plan,
+    stores::{Desk, Sent},
+};
+
+/// A round as it was seen.
+#[derive(Debug)]
+pub struct Seen {
+    /// What stands in the tables.
+    pub found: Found,
+    /// What the counters were answered.
+    pub desk: Desk,
+    /// What the stores sent.
+    pub sent: Sent,
+    /// What the stores were answered.
+    pub receipts: Vec<Heard>,
+    /// What the services announced.
+    pub events: Vec<Heard>,
+    /// What customers got.
+    pub inboxes: Inboxes,
+}
+
+/// What both sides of a comparison are about.
+struct Round<'a> {
+    plan: &'a Plan,
+    expected: &'a Expected,
+    seen: &'a Seen,
+}
+
+/// Every difference; none if all is as it must be.
+pub fn differences(plan: &Plan, expected: &Expected, seen: &Seen) -> Vec<String> {
+    let round = Round { plan, expected, seen };
+    let mut wrong = seen.desk.wrong.clone();
+    members(&round, &mut wrong);
+    receipts::compare(&round, &mut wrong);
+    ledger::compare(&round, &mut wrong);
+    events::compare(&round, &mut wrong);
+    told::compare(&round, &mut wrong);
+    dead_letters(&round, &mut wrong);
+    wrong
+}
+
+/// Everybody is registered, once, and nobody else is.
+fn members(round: &Round<'_>, wrong: &mut Vec<String>) {
+    let registered = &round.seen.desk.registered;
+    if registered.len() != round.plan.people.len() {
+        wrong.push(format!("{} of {} people are registered", registered.len(), round.plan.people.len()));
+    }
+    let answered: std::collections::BTreeMap<String, String> = registered.values().cloned().collect();
+    let found = round.seen.found.members.iter().map(|(number, id)| (number.clone(), id.to_string())).collect();
+    if answered != found {
+        wrong.push(format!("members answered {answered:?}, stored {found:?}"));
+    }
+}
+
+/// Exactly what could not be read was set aside.
+fn dead_letters(round: &Round<'_>, wrong: &mut Vec<String>) {
+    let found = round.seen.found.dead_letters.iter().map(|(consumer, _, subject)| format!("{consumer} {subject}"));
+    let planned = round.plan.poison.iter().map(|poison| format!("{} {}", poison.consumer, poison.subject));
+    same("dead letters", planned.collect(), found.collect(), wrong);
+}
+
+/// Compares two lists whatever their order.
+fn same(what: &str, mut expected: Vec<String>, mut found: Vec<String>, wrong: &mut Vec<String>) {
+    expected.sort();
+    found.sort();
+    if expected == found {
+        return;
+    }
+    let without = |all: &[String], others: &[String]| {
+        let mut rest = others.to_vec();
+        let is_extra = |line: &&String| rest.iter().position(|other| other == *line).map(|place| rest.swap_remove(place)).is_none();
+        all.iter().filter(is_extra).cloned().collect::<Vec<String>>()
+    };
+    let (missing, extra) = (without(&expected, &found), without(&found, &expected));
+    wrong.extend(missing.iter().take(5).map(|line| format!("{what}: missing {line}")));
+    wrong.extend(extra.iter().take(5).map(|line| format!("{what}: too many {line}")));
+    if missing.len() > 5 || extra.len() > 5 {
+        wrong.push(format!("{what}: {} missing, {} too many in all", missing.len(), extra.len()));
+    }
+}

@@ -1,0 +1,28 @@
+//! Campaigns of faults against real processes: whatever is killed, stopped, cut or repeated, what comes out is what a model
+//! on paper says.
+//!
+//! ```text
+//! plan      what a round will be: people, bills, sendings, faults; all from a seed
+//! model     what must come out of it: pure, and without any code of the services
+//! site      NATS and Postgres as children; proxy: connections that are cut around COMMIT
+//! fleet     the services' processes, killed and started again
+//! stores    documents until each has its receipt; registrations until each is answered
+//! gateway   messages to members, with reports; follow: what outsiders hear
+//! settle    until nothing moves; found: what stands in the tables then
+//! compare   every difference, in words
+//! round, season: all of it together
+//! ```
+
+pub mod compare;
+pub mod fleet;
+pub mod follow;
+pub mod found;
+pub mod gateway;
+pub mod model;
+pub mod plan;
+pub mod proxy;
+pub mod round;
+pub mod season;
+pub mod settle;
+pub mod site;
+pub mod stores;

@@ -1,0 +1,103 @@
+//! `jifen-faults`: seeded campaigns of faults. Exit code 1 if anything was wrong.
+
+use std::{collections::BTreeMap, process::ExitCode, time::Instant};
+
+use anyhow::Result;
+use clap::Parser;
+use jifen_faults::{plan::Plan, round::Verdict, season::play_season};
+
+/// Rounds that share servers.
+const SEASON: u64 = 10;
+
+/// Kills, stops and cuts a running system at seeded moments, and compares what comes out with a model.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The first round's seed; the others count up from it.
+    #[arg(long, env = "SEED")]
+    seed: Option<u64>,
+    /// How many rounds.
+    #[arg(long, env = "ROUNDS", default_value_t = 5)]
+    rounds: u64,
+}
+
+#[derive(Debug, Default)]
+struct Total {
+    rounds: u64,
+    wrong: Vec<u64>,
+    documents: usize,
+    counts: BTreeMap<String, u32>,
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    let Arguments { seed, rounds } = Arguments::parse();
+    let seed = seed.unwrap_or_else(|| rand::random_range(1..1_000_000_000));
+    say(&format!("faults: SEED={seed} ROUNDS={rounds}"));
+    let (mut total, began) = (Total::default(), Instant::now());
+    let mut at = seed;
+    while at < seed + rounds {
+        let seeds: Vec<u64> = (at..(at + SEASON).min(seed + rounds)).collect();
+        let mut played = 0;
+        play_season(&seeds, jifen_e2e::today(), |plan, verdict| {
+            played += 1;
+            total.add(plan, verdict);
+        })
+        .await?;
+        // A round that could not be judged ends its season; the next begins behind it.
+        at += played.max(1);
+    }
+    total.show(began.elapsed().as_secs());
+    Ok(if total.wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Total {
+    fn add(&mut self, plan: &Plan, verdict: &Result<Verdict>) {
+        self.rounds += 1;
+        let seed = plan.seed;
+        let head = format!("SEED={seed} {} x{} ", plan.layout.name, plan.layout.batch_messages);
+        match verdict {
+            Ok(Verdict { documents, resent, tally, settled, wrong }) => {
+                let counts: Vec<String> = tally.counts.iter().map(|(what, count)| format!("{count} {what}")).collect();
+                let verdict = if wrong.is_empty() { "well" } else { "WRONG" };
+                say(&format!(
+                    "{head}{verdict}: {documents} documents ({resent} sent again), at rest after {}.{} s; {}",
+                    settled.as_secs(),
+                    settled.subsec_millis() / 100,
+                    counts.join(", ")
+                ));
+                for line in wrong {
+                    say(&format!("    {line}"));
+                }
+                self.documents += documents;
+                for (what, count) in &tally.counts {
+                    *self.counts.entry(what.clone()).or_default() += count;
+                }
+                if !wrong.is_empty() {
+                    self.wrong.push(seed);
+                }
+            }
+            Err(error) => {
+                say(&format!("{head}WRONG: {error:#}"));
+                self.wrong.push(seed);
+            }
+        }
+        if self.wrong.last() == Some(&seed) {
+            say(&format!("    again: make faults SEED={seed} ROUNDS=1"));
+        }
+    }
+
+    fn show(&self, seconds: u64) {
+        let Self { rounds, wrong, documents, counts } = self;
+        let kills: u32 = counts.iter().filter(|(what, _)| what.starts_with("kill")).map(|(_, count)| count).sum();
+        say(&format!("{rounds} rounds in {seconds} s, {documents} documents, {kills} kills"));
+        for (what, count) in counts {
+            say(&format!("    {count:>5} {what}"));
+        }
+        say(&if wrong.is_empty() { "nothing was wrong".to_owned() } else { format!("wrong: {wrong:?}") });
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the campaign's report")]
+fn say(line: &str) {
+    println!("{line}");
+}

@@ -1,0 +1,170 @@
+//! What a round will be: people, bills, how often and in which order they are sent, and what goes wrong. All of it follows
+//! from a seed.
+
+pub mod bills;
+pub mod faults;
+pub mod people;
+pub mod strays;
+
+use chrono::{Days, NaiveDate};
+use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
+
+use self::{
+    bills::Bill,
+    faults::{Fault, Layout, Trap},
+    people::Person,
+    strays::{Stray, WAYS},
+};
+
+/// A campaign of the round.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// Its code.
+    pub code: String,
+    /// Its factor in basis points.
+    pub factor_basis_points: i64,
+    /// First day.
+    pub from: NaiveDate,
+    /// Last day.
+    pub to: NaiveDate,
+    /// Whether it has a budget: how much of what is due it covers, in permille.
+    pub covers: Option<i64>,
+}
+
+/// What a sending is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// This bill; `true`: with its other content.
+    Bill(usize, bool),
+    /// This stray.
+    Stray(usize),
+}
+
+/// One message of a store.
+#[derive(Debug, Clone)]
+pub struct Sending {
+    /// What it is.
+    pub what: What,
+    /// Where.
+    pub subject: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A message that no service can read.
+#[derive(Debug, Clone)]
+pub struct Poison {
+    /// Where it is published.
+    pub subject: String,
+    /// Who will set it aside.
+    pub consumer: &'static str,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A round.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Where all of it comes from.
+    pub seed: u64,
+    /// The day on which it is played.
+    pub today: NaiveDate,
+    /// Its own stores.
+    pub stores: Vec<String>,
+    /// Its own customers.
+    pub people: Vec<Person>,
+    /// Bills in order.
+    pub bills: Vec<Bill>,
+    /// Bills that come with two contents: one is accepted, the other a conflict.
+    pub contested: Vec<usize>,
+    /// What must be refused.
+    pub strays: Vec<Stray>,
+    /// All messages of the stores, in the order of sending.
+    pub sendings: Vec<Sending>,
+    /// Its own campaigns, on days of their own.
+    pub offers: Vec<Offer>,
+    /// What must be set aside.
+    pub poison: Vec<Poison>,
+    /// The processes.
+    pub layout: Layout,
+    /// The failpoints of each process, one after the other.
+    pub traps: Vec<Vec<Trap>>,
+    /// What else goes wrong.
+    pub faults: Vec<Fault>,
+}
+
+impl Plan {
+    /// The round of `seed`, as number `place` of the rounds that share servers.
+    pub fn new(seed: u64, place: usize, today: NaiveDate) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let rng = &mut rng;
+        let stores: Vec<String> = ["A", "B", "C"].map(|letter| format!("F{place:02}{letter}")).into();
+        let people: Vec<Person> = (0..rng.random_range(12..=40)).map(|number| Person::new(rng, place, number, &stores, today)).collect();
+        let count = rng.random_range(80..=260);
+        let bills: Vec<Bill> = (0..count).map(|number| Bill::new(rng, seed, number, &people, &stores, today)).collect();
+        let mut strays = Vec::new();
+        for bill in &bills {
+            if rng.random_bool(0.06) {
+                // Refused under the very number that the good one bears: it leaves nothing behind that would collide.
+                strays.push(Stray::new(rng.random_range(0..WAYS), bill, today));
+            }
+        }
+        let contested: Vec<usize> = (0..bills.len()).filter(|_| rng.random_bool(0.04)).collect();
+        let sendings = sendings(rng, &bills, &contested, &strays);
+        let day = |back| today - Days::new(back);
+        let offers = vec![
+            Offer { code: format!("double_{place}"), factor_basis_points: 20_000, from: day(9), to: day(7), covers: None },
+            Offer {
+                code: format!("limited_{place}"),
+                factor_basis_points: 15_000,
+                from: day(5),
+                to: day(2),
+                covers: Some(rng.random_range(100..1_300)),
+            },
+        ];
+        let poison = (0..rng.random_range(0..=2)).map(|number| poison(rng, seed, number, &stores[0])).collect();
+        let layout = Layout::new(rng);
+        let (traps, faults) = faults::faults(rng, layout.copies.len());
+        Self { seed, today, stores, people, bills, contested, strays, sendings, offers, poison, layout, traps, faults }
+    }
+}
+
+/// Every document 1 to 20 times, in two forms, shuffled.
+fn sendings(rng: &mut StdRng, bills: &[Bill], contested: &[usize], strays: &[Stray]) -> Vec<Sending> {
+    let mut all = Vec::new();
+    for (place, bill) in bills.iter().enumerate() {
+        let contents: &[bool] = if contested.contains(&place) { &[false, true] } else { &[false] };
+        for further in contents {
+            let document = bill.document(*further);
+            for copy in 0..times(rng) {
+                let bytes = if copy % 2 == 1 { bill.structured(&document, copy / 4).to_string() } else { document.to_string() };
+                all.push(Sending { what: What::Bill(place, *further), subject: bill.subject(), bytes: bytes.into_bytes() });
+            }
+        }
+    }
+    for (place, stray) in strays.iter().enumerate() {
+        for _ in 0..times(rng).min(3) {
+            all.push(Sending { what: What::Stray(place), subject: stray.subject.clone(), bytes: stray.bytes.clone() });
+        }
+    }
+    all.shuffle(rng);
+    all
+}
+
+fn times(rng: &mut StdRng) -> usize {
+    match rng.random_range(0..20) {
+        0 => rng.random_range(5..=20),
+        1..=6 => rng.random_range(2..=3),
+        _ => 1,
+    }
+}
+
+fn poison(rng: &mut StdRng, seed: u64, number: usize, store: &str) -> Poison {
+    let (subject, consumer) = match rng.random_range(0..4) {
+        0 => (format!("evt.ingest.invoice_accepted.v1.{store}"), "points_invoice_accepted"),
+        1 => (format!("evt.points.earned.v1.{store}"), "campaign_earned"),
+        2 => (format!("evt.campaign.accrual_assessed.v1.{store}"), "points_accrual_assessed"),
+        _ => ("gateway.v1.sms.receipt".to_owned(), "notification_gateway_receipts"),
+    };
+    Poison { subject, consumer, bytes: format!("{{\"poison\":\"{seed}-{number}\"").into_bytes() }
+}

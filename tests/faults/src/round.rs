@@ -1,0 +1,165 @@
+//! One round: load and faults together, rest, comparison.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use async_nats::jetstream;
+use chrono::Utc;
+use rand::{SeedableRng, rngs::StdRng};
+use tokio::time::Instant;
+
+use crate::{
+    compare::{Seen, differences},
+    fleet::{Fleet, Tally},
+    follow::Follower,
+    found::Found,
+    gateway::Gateway,
+    model::Expected,
+    plan::{Plan, faults::Deed},
+    settle::settle,
+    site::Site,
+    stores::{Progress, of_stores, register, send},
+};
+
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// What outsiders hear of a site, through all its rounds.
+pub struct Ears {
+    receipts: Arc<Follower>,
+    notify: Arc<Follower>,
+    events: Arc<Follower>,
+    nats: async_nats::Client,
+}
+
+impl Ears {
+    /// Begins to listen.
+    pub async fn start(site: &Site) -> Result<Self> {
+        let nats = site.provisioner().await?;
+        let follow = |stream| Arc::new(Follower::start(&nats, stream));
+        Ok(Self { receipts: follow("RECEIPTS"), notify: follow("NOTIFY"), events: follow("EVENTS"), nats })
+    }
+}
+
+/// How a round went.
+#[derive(Debug)]
+pub struct Verdict {
+    /// Messages that the stores sent.
+    pub documents: usize,
+    /// Of them: sent again because no receipt came.
+    pub resent: u32,
+    /// What happened to processes, servers and connections.
+    pub tally: Tally,
+    /// How long it took to come to rest.
+    pub settled: Duration,
+    /// Everything that is not as it must be.
+    pub wrong: Vec<String>,
+}
+
+/// Plays a round. An error is what kept it from being judged: as wrong as a difference.
+pub async fn play(site: &mut Site, ears: &Ears, plan: &Arc<Plan>) -> Result<Verdict> {
+    let expected = Expected::of(plan);
+    let [from_receipts, from_notify, from_events] = [&ears.receipts, &ears.notify, &ears.events].map(|ears| ears.count());
+    #[expect(clippy::disallowed_methods, reason = "the database's rows are dated by the same clock")]
+    let began = Utc::now();
+    let mut fleet = Fleet::start(site, &plan.layout.copies, &plan.traps, plan.layout.batch_messages)?;
+    fleet.wait_until_ready(site).await?;
+    let gateway = Gateway::start(&ears.nats, Arc::clone(&ears.notify), from_notify, plan.stores.clone());
+    let progress = Progress::default();
+    let sending = tokio::spawn(send(ears.nats.clone(), Arc::clone(plan), Arc::clone(&ears.receipts), from_receipts, progress.clone()));
+    let registering = tokio::spawn(register(ears.nats.clone(), Arc::clone(plan), progress.clone()));
+    poison(&ears.nats, plan).await?;
+    disturb(site, &mut fleet, plan, &progress).await?;
+    fleet.calm();
+    fleet.tally.counts.insert("cut at COMMIT".to_owned(), site.proxy.calm());
+    while !(sending.is_finished() && registering.is_finished()) {
+        fleet.look(site)?;
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    let (sent, desk) = (sending.await??, registering.await??);
+    let followers = [&*ears.receipts, &*ears.notify, &*ears.events];
+    let served = || gateway.served() == ears.notify.count();
+    let settled = settle(site, &ears.nats, &mut fleet, &followers, served).await?;
+    let mut tally = fleet.end();
+    let found = Found::read(&mut site.database().await?, &plan.stores, began).await?;
+    let seen = Seen {
+        found,
+        desk,
+        sent,
+        receipts: of_stores(ears.receipts.since(from_receipts), &plan.stores),
+        events: of_stores(ears.events.since(from_events), &plan.stores),
+        inboxes: gateway.end().await?,
+    };
+    let mut wrong = std::mem::take(&mut tally.wrong);
+    wrong.extend(differences(plan, &expected, &seen));
+    tally.counts.retain(|_, count| *count > 0);
+    let documents = seen.sent.times.values().sum::<u32>() as usize;
+    Ok(Verdict { documents, resent: seen.sent.resent, tally, settled, wrong })
+}
+
+/// Messages that nobody can read, each once: the broker knows them by their ids.
+async fn poison(nats: &async_nats::Client, plan: &Plan) -> Result<()> {
+    let mut js = jetstream::new(nats.clone());
+    js.set_timeout(Duration::from_secs(2));
+    for (place, poison) in plan.poison.iter().enumerate() {
+        let mut headers = async_nats::HeaderMap::new();
+        headers.insert("Nats-Msg-Id", format!("poison-{}-{place}", plan.seed));
+        js.publish_with_headers(poison.subject.clone(), headers, poison.bytes.clone().into()).await?.await.context("poison")?;
+    }
+    Ok(())
+}
+
+/// Does the faults of a plan, each when so much of the load is out.
+async fn disturb(site: &mut Site, fleet: &mut Fleet, plan: &Plan, progress: &Progress) -> Result<()> {
+    let mut rng = StdRng::seed_from_u64(plan.seed ^ 0x4641_554c);
+    let mut servers_disturbed = false;
+    for fault in &plan.faults {
+        watch(site, fleet, progress.reached(fault.at)).await?;
+        match &fault.deed {
+            Deed::KillAll => fleet.kill_all(),
+            Deed::KillOne => fleet.kill_one(&mut rng),
+            Deed::BrokerKilled => {
+                site.kill_broker()?;
+                fleet.tally.count("broker killed");
+                servers_disturbed = true;
+            }
+            Deed::BrokerStops(ms) => {
+                site.stop_broker(Duration::from_millis(*ms)).await?;
+                fleet.tally.count("broker stopped");
+                servers_disturbed = true;
+            }
+            Deed::DatabaseRestarts => {
+                site.restart_database()?;
+                fleet.tally.count("database restarted");
+                servers_disturbed = true;
+            }
+            Deed::Cut(cut, times) => site.proxy.cut(*cut, *times),
+            Deed::CutAll => {
+                site.proxy.cut_all();
+                fleet.tally.count("all connections cut");
+                servers_disturbed = true;
+            }
+            Deed::Aborted { sqlstate, percent, at_commit, for_ms } => {
+                site.abort_transactions(sqlstate, *percent, *at_commit).await?;
+                watch(site, fleet, tokio::time::sleep(Duration::from_millis(*for_ms))).await?;
+                site.abort_transactions(sqlstate, 0, *at_commit).await?;
+                fleet.tally.count(format!("{sqlstate} forced"));
+            }
+            Deed::Join => fleet.join(site, &mut rng)?,
+            Deed::Leave => fleet.leave(&mut rng, servers_disturbed).await?,
+        }
+    }
+    watch(site, fleet, progress.reached(1_000)).await
+}
+
+/// Looks after the processes while something else is waited for.
+async fn watch(site: &Site, fleet: &mut Fleet, until: impl Future<Output = ()>) -> Result<()> {
+    let mut until = std::pin::pin!(until);
+    let since = Instant::now();
+    loop {
+        tokio::select! {
+            () = &mut until => return Ok(()),
+            () = tokio::time::sleep(LOOK_EVERY) => fleet.look(site)?,
+        }
+        anyhow::ensure!(since.elapsed() < Duration::from_mins(3), "the load does not go out");
+    }
+}
