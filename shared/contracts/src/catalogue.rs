@@ -18,6 +18,7 @@ use crate::{
     event,
     notify::{COMMAND_TYPE, Command, GatewayReceipt},
     receipt::{RECEIPT_TYPE, Receipt},
+    strict,
 };
 
 /// What kind of message it is, which says who sends it.
@@ -241,6 +242,7 @@ fn canonical<T: Serialize>(value: &T) -> Result<Value, String> {
 }
 
 fn decode_bare<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<Value, String> {
+    strict::object(bytes).map_err(|e| e.to_string())?;
     canonical(&serde_json::from_slice::<T>(bytes).map_err(|e| e.to_string())?)
 }
 

@@ -8,7 +8,7 @@ use jifen_kernel::{MemberId, Points};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use crate::{code::Text, event::EntryKind, program::AppliedProgram};
+use crate::{code::Text, event::EntryKind, program::AppliedProgram, strict};
 
 /// An endpoint: its subject, its request, its reply.
 pub trait Endpoint: 'static {
@@ -71,7 +71,7 @@ pub struct RegisterRequest {
     #[serde(default)]
     pub consents: Option<Vec<String>>,
     /// Vehicles owned.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict::objects")]
     pub vehicles: Vec<VehicleInput>,
     /// The store saw the customer and the phone: no activation is needed.
     #[serde(default)]

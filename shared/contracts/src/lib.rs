@@ -16,6 +16,7 @@ pub mod event;
 pub mod notify;
 pub mod program;
 pub mod receipt;
+pub mod strict;
 pub mod subject;
 
 pub use code::{Code, Problem};

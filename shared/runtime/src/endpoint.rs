@@ -10,7 +10,7 @@ use async_nats::{
     service::{self, Request, error::Error as MicroError},
 };
 use futures_util::{FutureExt, StreamExt};
-use jifen_contracts::{Problem, code, endpoint::Endpoint};
+use jifen_contracts::{Problem, code, endpoint::Endpoint, strict};
 use serde_json::Value;
 use sqlx::PgConnection;
 use tokio::sync::{Semaphore, mpsc};
@@ -128,21 +128,20 @@ fn read<T: serde::de::DeserializeOwned>(request: &Request, subject: &str) -> Res
         return Err(code::REQUEST_TOO_LARGE.into());
     }
     let bytes: &[u8] = if payload.is_empty() { b"{}" } else { payload };
+    let mut named = strict::object(bytes).map_err(|why| Problem::new(code::REQUEST_MALFORMED).detail(why.to_string()))?;
     // A store's own subject ends with its code, which its user has the right to: the payload may not name another.
     if let Some(store) = request.message.subject.strip_prefix(subject).and_then(|rest| rest.strip_prefix('.')) {
-        let mut named: Value = serde_json::from_slice(bytes).map_err(|e| malformed(&e))?;
         match named.get("store") {
             // Not named is meant: a list of all stores is not for one of them.
             None | Some(Value::Null) => {
-                if let Some(request) = named.as_object_mut() {
-                    request.insert("store".to_owned(), Value::from(store));
-                }
-                return serde_json::from_value(named).map_err(|e| malformed(&e));
+                named.insert("store".to_owned(), Value::from(store));
+                return serde_json::from_value(Value::Object(named)).map_err(|e| malformed(&e));
             }
             Some(named) if named.as_str() != Some(store) => return Err(Problem::new(code::REQUEST_STORE_MISMATCH).at("/store")),
             Some(_) => {}
         }
     }
+    // From the text again: its reader can say where something is wrong.
     serde_json::from_slice(bytes).map_err(|e| malformed(&e))
 }
 

@@ -1,6 +1,6 @@
 //! `gateway.v1.<channel>.receipt`: how far messages came.
 
-use jifen_contracts::notify::GatewayReceipt;
+use jifen_contracts::{notify::GatewayReceipt, strict};
 use jifen_runtime::{
     BatchHandler, Ctx, Decode, Failure, Fates, Incoming, Outbox, Poison,
     message::{Cause, RawMessage},
@@ -41,6 +41,7 @@ impl Decode for Reported {
         // The parser's own text may quote a value; its place does not.
         let undecodable =
             |e: serde_json::Error| Poison::undecodable(format!("not a gateway receipt: line {} column {}", e.line(), e.column()));
+        strict::object(&raw.payload).map_err(|why| Poison::undecodable(format!("not a gateway receipt: {why}")))?;
         let form: Form = serde_json::from_slice(&raw.payload).map_err(undecodable)?;
         let (mut receipt, traceparent) = if form.specversion.is_some() {
             let wrapped: Wrapped = serde_json::from_slice(&raw.payload).map_err(undecodable)?;

@@ -4,7 +4,10 @@ use chrono::{DateTime, FixedOffset};
 use jifen_kernel::{BadMoney, Money};
 use serde_json::{Map, Value};
 
-use crate::code::{self, Code};
+use crate::{
+    code::{self, Code},
+    strict,
+};
 
 /// A document may have this many bytes; more is refused with a receipt (up to the server's own limit of 1 MiB).
 pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
@@ -61,14 +64,7 @@ pub fn open(bytes: &[u8]) -> Result<Opened, Fault> {
     if bytes.len() > MAX_DOCUMENT_BYTES {
         return Err(Fault::new(code::DOCUMENT_TOO_LARGE).detail(format!("{} bytes, at most {MAX_DOCUMENT_BYTES}", bytes.len())));
     }
-    let text = std::str::from_utf8(bytes)
-        .map_err(|e| Fault::new(code::DOCUMENT_UNDECODABLE).detail(format!("not UTF-8 at byte {}", e.valid_up_to())))?;
-    // The parser's own message can quote the input; its place can't.
-    let value: Value = serde_json::from_str(text)
-        .map_err(|e| Fault::new(code::DOCUMENT_UNDECODABLE).detail(format!("not valid JSON at line {} column {}", e.line(), e.column())))?;
-    let Value::Object(mut object) = value else {
-        return Err(Fault::new(code::DOCUMENT_UNDECODABLE).detail("not a JSON object"));
-    };
+    let mut object = strict::object(bytes).map_err(|why| Fault::new(code::DOCUMENT_UNDECODABLE).detail(why.to_string()))?;
     let Some(version) = object.get("specversion") else {
         return Ok(Opened { event_id: None, traceparent: None, data: object });
     };
