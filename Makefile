@@ -1,6 +1,6 @@
 # The only door: CI and people call these targets.
 .DEFAULT_GOAL := help
-.PHONY: help run up demo test check fmt bench faults schemas sqlx-prepare clean
+.PHONY: help run up demo test fuzz check fmt bench faults schemas sqlx-prepare clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -19,6 +19,10 @@ demo: ## Play the sample group into a running system
 test: ## Everything that must hold: unit, contract, integration on real servers, end to end
 	cargo build --workspace --all-targets
 	$(TARGET)/debug/with-servers cargo test --workspace --no-fail-fast
+
+fuzz: ## Bad input with other seeds and for longer than `make test` does: SEED=1000 ROUNDS=20
+	cargo build --workspace --all-targets
+	SEED=$(or $(SEED),1000) ROUNDS=$(or $(ROUNDS),20) $(TARGET)/debug/with-servers cargo test --workspace --test input --no-fail-fast
 
 check: ## Formatting, lints, generated files
 	cargo fmt --all --check
