@@ -2,6 +2,7 @@
 
 mod client;
 mod demo;
+mod keep;
 mod output;
 mod running;
 mod serve;
@@ -42,6 +43,8 @@ enum Verb {
         /// program member ingest points campaign tier notification
         services: Vec<String>,
     },
+    /// Looks after the streams of an existing NATS, beside `serve`: makes missing ones, and room in full ones. `up` does it itself.
+    Keep,
     /// Prepares the database: roles, schemas, tables.
     Migrate {
         /// Prints the SQL for a DBA instead.
@@ -117,6 +120,7 @@ async fn dispatch(verb: Verb, settings: Settings) -> Result<ExitCode> {
     match verb {
         Verb::Up { demo } => up::up(settings, demo).await?,
         Verb::Serve { services } => serve::serve(settings, &services).await?,
+        Verb::Keep => keep::run(&settings, out).await?,
         Verb::Migrate { print_sql, print_nats } => verbs::migrate::migrate(&settings, print_sql, print_nats, out).await?,
         Verb::Demo(options) => demo::run(&settings, &options, out).await?,
         Verb::Doctor => return verbs::doctor::doctor(&settings, out).await,

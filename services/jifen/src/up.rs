@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     demo,
+    keep::keep,
     output::Printer,
     running::RunningFile,
     serve::{Servers, asked_to_stop, bind_http, login, prepare_streams, start_services, stop_services, wait_for_rules},
@@ -87,6 +88,7 @@ pub async fn up(settings: Settings, with_demo: bool) -> Result<()> {
     let (mut children, servers) = prepared;
     let telemetry = Telemetry::start(settings.otlp_endpoint.as_deref()).map_err(anyhow::Error::msg)?;
     let (readiness, stop) = (Readiness::default(), CancellationToken::new());
+    let keeper = tokio::spawn(keep(servers.nats_url.clone(), servers.keys.clone(), stop.clone()));
     let health = tokio::spawn(http::serve(listener, readiness.clone(), telemetry.clone(), stop.clone()));
     // Asked to stop meanwhile, or unable to start: what runs already goes with the services' own connections.
     let entries = services::all();
@@ -97,6 +99,7 @@ pub async fn up(settings: Settings, with_demo: bool) -> Result<()> {
     let running = match started_services {
         Ok(Some(running)) => running,
         other => {
+            stop.cancel();
             tokio::task::spawn_blocking(move || children.stop()).await?;
             return other.map(|_| ());
         }
@@ -155,6 +158,7 @@ pub async fn up(settings: Settings, with_demo: bool) -> Result<()> {
     tokio::task::spawn_blocking(move || children.stop()).await?;
     health.await??;
     watch.await?;
+    keeper.await?;
     telemetry.stop();
     Printer.note("stopped.");
     outcome

@@ -22,6 +22,10 @@ pub const STREAMS: &[(&str, &str)] = &[
     (STREAM_GATEWAY_RECEIPTS, "gateway.v1.*.receipt"),
 ];
 
+/// In a stream's metadata: the last sequence that the keeper took away because everybody had it. What else is missing at a
+/// stream's beginning has aged out, or is lost.
+pub const PURGED_TO: &str = "jifen_purged_to";
+
 /// The stream that takes `subject`, if any.
 pub fn stream_of(subject: &str) -> Option<&'static str> {
     let by_root = |root| match root {

@@ -11,7 +11,7 @@
 //! 3. [`child`], [`previous`]: how a server is started, watched, stopped; what a killed run left behind.
 //! 4. [`postgres`], then [`keys`] and [`key_ids`] (the keys belong to the database), [`bootstrap`] (roles and
 //!    schemas), [`migrations`]; [`database`] connects and says what is wrong.
-//! 5. [`rights`] (who may say what), [`nats_config`], [`nats_server`], [`streams`]; [`nats`] connects.
+//! 5. [`rights`] (who may say what), [`nats_config`], [`nats_server`], [`streams`] and their [`keeper`]; [`nats`] connects.
 //!
 //! Nothing here reads the environment: the caller passes what it found there.
 
@@ -21,6 +21,7 @@ pub mod child;
 pub mod database;
 mod files;
 pub mod home;
+pub mod keeper;
 pub mod key_ids;
 pub mod keys;
 pub mod migrations;

@@ -34,8 +34,9 @@ pub struct Service {
     pub reads: &'static [&'static str],
     /// What it publishes beside its events.
     pub publishes: &'static [&'static str],
-    /// Its durable consumers, on whatever stream: each one that its `inbound.rs` names (a test compares).
-    pub durables: &'static [&'static str],
+    /// Its durable consumers with their streams: each one that its `inbound.rs` names, and no other (a test compares). The
+    /// keeper purges nothing that one of them has not acknowledged, be it there or not.
+    pub durables: &'static [(&'static str, &'static str)],
 }
 
 /// The services that exist. A new one gets its line here.
@@ -44,20 +45,35 @@ pub const SERVICES: &[Service] = &[
         name: "ingest",
         reads: &[STREAM_POS, STREAM_EVENTS],
         publishes: &["receipt.v1.>"],
-        durables: &["ingest_documents", "ingest_member_registered"],
+        durables: &[(STREAM_POS, "ingest_documents"), (STREAM_EVENTS, "ingest_member_registered")],
     },
-    Service { name: "member", reads: &[STREAM_POS, STREAM_EVENTS], publishes: &["receipt.v1.>"], durables: &["member"] },
-    Service { name: "points", reads: &[STREAM_EVENTS], publishes: &[], durables: &["points_invoice_accepted", "points_accrual_assessed"] },
-    Service { name: "campaign", reads: &[STREAM_EVENTS], publishes: &[], durables: &["campaign_earned"] },
-    Service { name: "tier", reads: &[STREAM_EVENTS], publishes: &[], durables: &["tier_accrual_settled"] },
+    Service { name: "member", reads: &[STREAM_POS, STREAM_EVENTS], publishes: &["receipt.v1.>"], durables: &[] },
+    Service {
+        name: "points",
+        reads: &[STREAM_EVENTS],
+        publishes: &[],
+        durables: &[(STREAM_EVENTS, "points_invoice_accepted"), (STREAM_EVENTS, "points_accrual_assessed")],
+    },
+    Service { name: "campaign", reads: &[STREAM_EVENTS], publishes: &[], durables: &[(STREAM_EVENTS, "campaign_earned")] },
+    Service { name: "tier", reads: &[STREAM_EVENTS], publishes: &[], durables: &[(STREAM_EVENTS, "tier_accrual_settled")] },
     Service {
         name: "notification",
         reads: &[STREAM_EVENTS, STREAM_GATEWAY_RECEIPTS],
         publishes: &["notify.v1.>"],
-        durables: &["notification_registered", "notification_settled", "notification_upgraded", "notification_gateway_receipts"],
+        durables: &[
+            (STREAM_EVENTS, "notification_registered"),
+            (STREAM_EVENTS, "notification_settled"),
+            (STREAM_EVENTS, "notification_upgraded"),
+            (STREAM_GATEWAY_RECEIPTS, "notification_gateway_receipts"),
+        ],
     },
-    Service { name: "program", reads: &[], publishes: &[], durables: &["program"] },
+    Service { name: "program", reads: &[], publishes: &[], durables: &[] },
 ];
+
+/// The durable consumers that the services have on a stream.
+pub fn durables_of(stream: &str) -> impl Iterator<Item = &'static str> + use<'_> {
+    SERVICES.iter().flat_map(|service| service.durables).filter(move |(of, _)| *of == stream).map(|(_, durable)| *durable)
+}
 
 /// The channels for which a gateway may connect.
 pub const CHANNELS: [&str; 4] = ["sms", "wechat", "app", "email"];
@@ -261,11 +277,9 @@ fn own_consumer(stream: &str, name: &str, filter: &str) -> Vec<String> {
 
 /// The consumers of the services, on the streams where others may make some: looking is allowed, everything else is not.
 fn not_the_services_consumers() -> Vec<String> {
-    let durables = SERVICES.iter().flat_map(|service| service.durables.iter().map(|durable| (*durable, service.reads)));
-    let consumers = durables.flat_map(|(durable, reads)| reads.iter().map(move |stream| (*stream, durable)));
-    consumers
-        .filter(|(stream, _)| [STREAM_RECEIPTS, STREAM_NOTIFY, STREAM_EVENTS].contains(stream))
-        .flat_map(|(stream, durable)| of_consumer(stream, durable))
+    [STREAM_RECEIPTS, STREAM_NOTIFY, STREAM_EVENTS]
+        .into_iter()
+        .flat_map(|stream| durables_of(stream).flat_map(move |durable| of_consumer(stream, durable)))
         .filter(|subject| !subject.starts_with("$JS.API.CONSUMER.INFO."))
         .collect()
 }

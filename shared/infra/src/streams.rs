@@ -98,10 +98,12 @@ pub fn config(spec: &StreamSpec, replicas: usize) -> Config {
 /// `client` is the provisioner's.
 pub async fn ensure_streams(client: &Client, replicas: usize) -> Result<(), StreamsError> {
     let context = jetstream::new(client.clone());
+    let mut failed = Ok(());
     for spec in SPECS {
-        ensure(&context, spec, replicas).await?;
+        // One that can't be made must not keep the others from being made.
+        failed = failed.and(ensure(&context, spec, replicas).await);
     }
-    Ok(())
+    failed
 }
 
 async fn ensure(context: &jetstream::Context, spec: &StreamSpec, replicas: usize) -> Result<(), StreamsError> {
@@ -123,6 +125,7 @@ async fn ensure(context: &jetstream::Context, spec: &StreamSpec, replicas: usize
         return Err(StreamsError::Different { stream, what });
     }
     wanted.max_bytes = wanted.max_bytes.max(existing.max_bytes);
+    wanted.metadata.clone_from(&existing.metadata);
     if is_as_wanted(&existing, &wanted) {
         return Ok(());
     }

@@ -1,30 +1,38 @@
-//! The table of rights knows every durable consumer: one that it does not know could be emptied by anybody on the machine.
+//! The table of rights knows every durable consumer: one that it does not know could be emptied by anybody on the machine, and
+//! what it had not read could be purged.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use jifen_contracts::subject::{STREAM_EVENTS, stream_of};
 use jifen_infra::rights::SERVICES;
 
-/// The durables that a service's `inbound.rs` names: the first text behind each `.reads…(`.
-fn named_in(source: &str) -> Vec<&str> {
-    let calls = source.split(".reads").skip(1);
-    calls.filter_map(|rest| rest.split_once("(\"")?.1.split_once('"').map(|(name, _)| name)).collect()
+/// The durables that a service's `inbound.rs` names, with their streams: the first text behind each `.reads…(`, and the
+/// stream of the second one where a filter is given.
+fn named_in(source: &str) -> BTreeSet<(&str, &str)> {
+    let call = |rest| {
+        let (kind, rest): (&str, &str) = str::split_once(rest, "(\"")?;
+        let (name, rest) = rest.split_once('"')?;
+        let filter = rest.split_once("&[\"").and_then(|(_, rest)| rest.split('"').next());
+        let stream = if kind.starts_with("_event") { STREAM_EVENTS } else { stream_of(filter?)? };
+        Some((stream, name))
+    };
+    source.split(".reads").skip(1).filter_map(call).collect()
 }
 
 #[test]
-fn every_durable_of_a_service_stands_in_the_table() {
+fn the_table_names_the_durables_of_the_services_and_no_others() {
     let services = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../services");
     let mut compared = 0;
     for service in SERVICES {
-        let Ok(source) = fs::read_to_string(services.join(service.name).join("src/inbound.rs")) else { continue };
-        for durable in named_in(&source) {
-            assert!(
-                service.durables.contains(&durable),
-                "add \"{durable}\" to the durables of `{}` in shared/infra/src/rights.rs",
-                service.name
-            );
-            compared += 1;
-        }
+        let Ok(source) = fs::read_to_string(services.join(service.name).join("src/inbound.rs")) else {
+            assert_eq!(service.durables, [], "{} reads nothing", service.name);
+            continue;
+        };
+        let declared: BTreeSet<_> = service.durables.iter().copied().collect();
+        assert_eq!(declared, named_in(&source), "the durables of `{}` in shared/infra/src/rights.rs", service.name);
+        compared += declared.len();
     }
     assert!(compared > 0, "no inbound.rs was found in {}", services.display());
 }
@@ -32,5 +40,5 @@ fn every_durable_of_a_service_stands_in_the_table() {
 #[test]
 fn names_are_found_in_either_form() {
     let source = r#"service.reads("a", &["pos.v1.>"], X).reads_event::<Y, _>("b", Z).answers(W)"#;
-    assert_eq!(named_in(source), ["a", "b"]);
+    assert_eq!(named_in(source), BTreeSet::from([("POS", "a"), (STREAM_EVENTS, "b")]));
 }

@@ -18,6 +18,7 @@ use std::{
 use async_nats::jetstream::stream::{Info, RawMessageErrorKind, Stream};
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
+use jifen_contracts::subject::PURGED_TO;
 use sqlx::PgConnection;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -80,6 +81,10 @@ struct Seen {
     created: DateTime<Utc>,
     first: i64,
     last: i64,
+    /// The last sequence that the keeper took away.
+    purged_to: i64,
+    /// What was acknowledged later than this can't have aged out.
+    aged_out: DateTime<Utc>,
 }
 
 impl Guard {
@@ -131,13 +136,23 @@ impl Guard {
         let (state, created) = (&info.state, created_of(info));
         let missing = (state.last_sequence + 1).saturating_sub(state.first_sequence).saturating_sub(state.messages);
         let max_age = info.config.max_age;
-        let oldest = cx.clock.now() - chrono::Duration::from_std(max_age + limits::GUARD_GRACE).unwrap_or(chrono::Duration::MAX);
+        let aged = chrono::Duration::from_std(max_age + limits::GUARD_GRACE).ok().filter(|_| !max_age.is_zero());
+        let oldest = aged.and_then(|aged| cx.clock.now().checked_sub_signed(aged)).unwrap_or(DateTime::UNIX_EPOCH);
         let gaps = Gaps { created, connection: cx.relay.connection(), missing };
-        let seen = Seen { created, first: number(state.first_sequence), last: number(state.last_sequence), stream };
+        let seen = Seen {
+            created,
+            first: number(state.first_sequence),
+            last: number(state.last_sequence),
+            purged_to: info.config.metadata.get(PURGED_TO).and_then(|to| to.parse().ok()).unwrap_or(0),
+            aged_out: oldest + limits::GUARD_GRACE + limits::GUARD_SLACK,
+            stream,
+        };
         let mut lost = 0;
         for group in groups {
             if let Some(above) = seen.boundary(connection, group).await? {
                 lost += forget_above(connection, group, above, oldest).await?;
+            } else if let Some(young) = seen.beginning_is_lost(connection, group).await? {
+                lost += forget_within(connection, &group.stream, created, &[(seen.purged_to + 1, young)], oldest).await?;
             }
         }
         let name = &seen.stream.cached_info().config.name;
@@ -173,6 +188,24 @@ impl Seen {
             }
         }
         Ok(Some(there))
+    }
+
+    /// The last of the epoch before the stream's first message, if it was neither purged nor has aged out.
+    async fn beginning_is_lost(&self, connection: &mut PgConnection, group: &Group) -> Result<Option<i64>, Failure> {
+        if self.purged_to >= self.first - 1 {
+            return Ok(None);
+        }
+        let before: Option<(i64, DateTime<Utc>)> = sqlx::query_as(
+            "select highest_sequence, published_at from outbox_commit
+             where published_at is not null and highest_sequence is not null and stream = $1 and epoch = $2 and highest_sequence < $3
+             order by highest_sequence desc limit 1",
+        )
+        .bind(&group.stream)
+        .bind(group.epoch)
+        .bind(self.first)
+        .fetch_optional(connection)
+        .await?;
+        Ok(before.filter(|(sequence, at)| *sequence > self.purged_to && *at > self.aged_out).map(|(sequence, _)| sequence))
     }
 
     /// True if that very message stands there.

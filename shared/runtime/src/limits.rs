@@ -67,6 +67,8 @@ pub const SWEEP_BYTES: usize = 8 * 1024 * 1024;
 pub const GUARD_ROWS: i64 = 10_000;
 /// What would have aged out of its stream by now is not published again; clocks and outages get a day.
 pub const GUARD_GRACE: Duration = Duration::from_hours(24);
+/// Our clock and the broker's may differ by this much where it is asked what can have aged out.
+pub const GUARD_SLACK: Duration = Duration::from_hours(1);
 /// Missing sequences that the broker is asked to list one by one; beyond them everything in between is taken for lost.
 pub const GUARD_LISTED: u64 = 200_000;
 /// Requests of one endpoint that wait for a transaction.

@@ -8,6 +8,7 @@
 //! is done), [`samples`] (programs), [`statements`] (what a batch costs), [`wire`] (what no well-behaved client sends).
 
 mod accounts;
+mod broker;
 pub mod bus;
 mod docker;
 mod env;
@@ -22,6 +23,7 @@ mod wait;
 pub mod wire;
 
 pub use accounts::{ACCOUNTS, accounts, test_keys};
+pub use broker::Broker;
 pub use env::{TestEnv, publish_pos};
 pub use jifen_infra::Schema;
 pub use local::{Programs, programs};

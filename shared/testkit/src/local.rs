@@ -45,10 +45,7 @@ impl Local {
     }
 
     fn try_start() -> anyhow::Result<Self> {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let name = format!("{HOMES}{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let home = Home::locate(&std::env::temp_dir().join(name))?;
-        let dir = TemporaryDir(home.path().to_path_buf());
+        let (home, dir) = own_home()?;
         let lock = home.lock()?;
         let (postgres, nats) = find_programs(home.server_user())?;
         say(&format!("test servers: Postgres {postgres}; NATS {nats}"));
@@ -67,6 +64,15 @@ impl Local {
     pub(crate) fn nats_url(&self) -> String {
         self.nats.url()
     }
+}
+
+/// A new home, and what removes it.
+pub(crate) fn own_home() -> anyhow::Result<(Home, TemporaryDir)> {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let name = format!("{HOMES}{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+    let home = Home::locate(&std::env::temp_dir().join(name))?;
+    let dir = TemporaryDir(home.path().to_path_buf());
+    Ok((home, dir))
 }
 
 /// The servers' programs that tests use.
@@ -127,7 +133,7 @@ fn is_alive(pid: i32) -> bool {
 }
 
 #[derive(Debug)]
-struct TemporaryDir(PathBuf);
+pub(crate) struct TemporaryDir(PathBuf);
 
 impl Drop for TemporaryDir {
     fn drop(&mut self) {

@@ -10,11 +10,11 @@ use jifen_contracts::{
     subject::STREAMS,
 };
 
+use jifen_infra::{keeper, rights};
+
 use super::dead_letters;
 use crate::{client::Client, output::Printer, services, settings::Settings};
 
-/// A stream fuller than this is warned about, in percent of its bytes.
-const FULL_PERCENT: u64 = 60;
 /// A consumer further behind than this is warned about.
 const BEHIND: u64 = 10_000;
 
@@ -79,21 +79,28 @@ async fn check_streams(client: &Client, findings: &mut Findings) -> Result<()> {
             Err(error) => {
                 findings.bad(
                     format!("stream {name}: {error}"),
-                    "`jifen up` makes its streams at the start; with an own NATS look at its log and disk",
+                    "the keeper makes missing ones within seconds: `jifen up` has one, beside `jifen serve` run `jifen keep`; its log says why it \
+                     can't; then look at NATS's log and disk",
                 );
                 continue;
             }
         };
         let info = stream.cached_info();
-        let full = u64::try_from(info.config.max_bytes).ok().filter(|max| *max > 0).map_or(0, |max| info.state.bytes * 100 / max);
-        if full > FULL_PERCENT {
-            findings
-                .bad(format!("stream {name} is {full} % full"), "consumers may be behind (below), or the limits too small for the load");
+        let full = keeper::percent_full(info);
+        if full > keeper::FULL_PERCENT {
+            let remedy = if rights::durables_of(name).next().is_some() {
+                "the keeper purges what every service has: a consumer is behind or missing (below), or no `jifen keep` runs"
+            } else {
+                "its readers are behind: look at the gateways or stores; it is never purged, what is too old goes by itself"
+            };
+            findings.bad(format!("stream {name} is {full} % full"), remedy);
         } else {
             findings.good(format!("stream {name}: {} messages, {full} % full", info.state.messages));
         }
         let mut consumers = stream.consumers();
+        let mut missing: Vec<&str> = rights::durables_of(name).collect();
         while let Some(consumer) = consumers.try_next().await? {
+            missing.retain(|durable| *durable != consumer.name);
             let waiting = consumer.num_pending + u64::try_from(consumer.num_ack_pending).unwrap_or(0);
             if waiting > BEHIND {
                 findings.bad(
@@ -106,6 +113,12 @@ async fn check_streams(client: &Client, findings: &mut Findings) -> Result<()> {
                     "its service's log says why (a service that it asks is down, or a program version is missing)",
                 );
             }
+        }
+        if !missing.is_empty() {
+            findings.bad(
+                format!("stream {name} has no consumer {}", missing.join(", ")),
+                "a service makes its consumers when it starts, and again when they are lost: start it, or look at its log",
+            );
         }
     }
     Ok(())
@@ -135,7 +148,7 @@ async fn check_accruals(client: &Client, findings: &mut Findings) {
     }
 }
 
-/// Outboxes from the metrics, where the process runs on this machine.
+/// Outboxes, and what the broker has lost, from the metrics, where the process runs on this machine.
 async fn check_outboxes(client: &Client, findings: &mut Findings) {
     let Some(address) = &client.http_address else { return };
     match metrics(address).await {
@@ -154,9 +167,22 @@ async fn check_outboxes(client: &Client, findings: &mut Findings) {
             } else {
                 findings.good("outboxes are published");
             }
+            let forgotten = sum_of(&text, "jifen_messages_total{", "fate=\"forgotten\"");
+            if forgotten > 0 {
+                findings.good(format!(
+                    "the broker had lost {forgotten} messages since the start; they were published again from the database. Look at NATS's \
+                     log and disk"
+                ));
+            }
         }
         Err(error) => findings.bad(format!("no metrics at {address}: {error}"), "is the process still running?"),
     }
+}
+
+/// The sum of a metric over its labels, of those lines that have one of them.
+fn sum_of(text: &str, metric: &str, label: &str) -> i64 {
+    let lines = text.lines().filter(|line| line.starts_with(metric) && line.contains(label));
+    lines.filter_map(|line| line.rsplit(' ').next()?.split('.').next()?.parse::<i64>().ok()).sum()
 }
 
 async fn metrics(address: &str) -> std::io::Result<String> {

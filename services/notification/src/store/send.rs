@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use jifen_runtime::Failure;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::domain::{
@@ -49,4 +49,15 @@ pub async fn claim(tx: &mut PgConnection, sends: &[&Send], now: DateTime<Utc>) -
     .fetch_all(tx)
     .await?;
     Ok(written.into_iter().collect())
+}
+
+/// Those of these messages of which no gateway has said a word and which may still be sent.
+pub async fn list_unanswered(pool: &PgPool, ids: &[Uuid], now: DateTime<Utc>) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select notification_id from send where notification_id = any($1) and state = 'commanded' and not_after > $2",
+        ids,
+        now
+    )
+    .fetch_all(pool)
+    .await
 }

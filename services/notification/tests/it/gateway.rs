@@ -101,3 +101,26 @@ async fn the_services_role_can_change_nothing_but_what_reports_say() {
         assert_eq!(refused.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref(), Some("42501"), "{sql}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_that_the_broker_has_lost_come_again_but_none_that_a_gateway_has_spoken_of() {
+    let bench = Bench::start().await;
+    let copy = bench.copy(500).await;
+    let ids = commanded(&bench, 5).await;
+    bench.report("sms", &[receipt(ids[0], "delivered", 1), receipt(ids[1], "accepted", 1), receipt(ids[2], "unknown", 1)]).await;
+    bench.settle().await;
+    let pool = bench.env.admin_pool();
+    sqlx::query("update notification.send set not_after = now() where notification_id = $1")
+        .bind(ids[3])
+        .execute(pool)
+        .await
+        .expect("late");
+    bench.env.js("provisioner").await.delete_stream("NOTIFY").await.expect("deleted");
+    jifen_infra::streams::ensure_streams(&bench.env.nats("provisioner").await, 1).await.expect("streams");
+    jifen_testkit::eventually(jifen_testkit::DEADLINE, || async { (bench.commands().await.len() == 1).then_some(()) }).await;
+    bench.settle().await;
+    let again: Vec<Uuid> = bench.commands().await.into_iter().map(|command| command.notification_id).collect();
+    assert_eq!(again, [ids[4]]);
+    assert_eq!(bench.number("select count(*) from send where state = 'commanded'").await, 2);
+    assert!(copy.stop().await);
+}

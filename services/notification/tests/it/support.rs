@@ -157,7 +157,7 @@ impl Bench {
     /// A copy that knows version 1.
     pub async fn copy(&self, batch: usize) -> Running {
         let mut config = service_config(&self.env, "notification");
-        config.limits.batch_messages = batch;
+        (config.limits.batch_messages, config.limits.guard_every_s) = (batch, 1);
         let running = jifen_notification::service().start(config).await.expect("notification starts");
         running.cx().programs.learn([program(1)]);
         running

@@ -1,5 +1,6 @@
 //! The runtime itself, with a small service of its own on real servers: what every service is promised.
 
+mod amnesia;
 mod batches;
 mod bench;
 mod crash;

@@ -2,5 +2,6 @@
 
 mod environment;
 mod installation;
+mod keeper;
 mod runner;
 mod schemas;
