@@ -31,6 +31,7 @@ pub struct TestEnv {
 impl TestEnv {
     /// A migrated database and an account with empty streams. Panics with the reason if there can be none.
     pub async fn start(schemas: &[Schema]) -> Self {
+        crate::statements::install();
         match Self::try_start(schemas).await {
             Ok(env) => env,
             Err(error) => panic!("no surroundings for this test: {error:#}"),

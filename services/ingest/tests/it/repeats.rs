@@ -3,11 +3,10 @@
 use jifen_contracts::event::MemberRegistered;
 use jifen_ingest::{Documents, MemberRegisteredHandler};
 use jifen_runtime::message::RawMessage;
+use jifen_testkit::statements;
 use serde_json::{Value, json};
-use tracing::Instrument;
-use tracing_subscriber::layer::SubscriberExt;
 
-use crate::support::{Bench, Statements, bill, document_message, handle, message, phone};
+use crate::support::{Bench, bill, document_message, handle, message, phone};
 
 fn changed(number: u64) -> Value {
     let mut document = bill(number);
@@ -110,9 +109,6 @@ async fn several_copies_and_every_message_several_times() {
 async fn a_batch_costs_the_same_statements_whatever_its_size() {
     let bench = Bench::start().await;
     let ingest = bench.copy().await;
-    let statements = Statements::default();
-    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(statements.clone()));
-    let counted = || tracing::info_span!("counted");
     let mut sequence = 0;
     let mut next = |subject: &str, payload: Vec<u8>| {
         sequence += 1;
@@ -124,12 +120,10 @@ async fn a_batch_costs_the_same_statements_whatever_its_size() {
         let customers: Vec<u64> = (start..start + size).collect();
         let mut first: Vec<RawMessage> = customers.iter().map(|n| next("pos.v1.SH01.invoice", bill(*n).to_string().into_bytes())).collect();
         first.extend(customers.iter().map(|n| next("pos.v1.SH01.invoice", bill(*n).to_string().into_bytes())));
-        handle(&ingest, Documents, first).instrument(counted()).await;
-        let parked = statements.take();
+        let parked = statements::within(Box::pin(handle(&ingest, Documents, first))).await;
         let registrations: Vec<RawMessage> =
             customers.iter().map(|n| message("evt.member.registered.v1.SH01", *n, bench.event_of(&bench.registration(*n)))).collect();
-        handle(&ingest, MemberRegisteredHandler, registrations).instrument(counted()).await;
-        let released = statements.take();
+        let released = statements::within(Box::pin(handle(&ingest, MemberRegisteredHandler, registrations))).await;
         let mut second = Vec::new();
         for number in &customers {
             let another = crate::support::invoice(&format!("B{number}"), json!({ "phone": phone(*number) }));
@@ -138,8 +132,7 @@ async fn a_batch_costs_the_same_statements_whatever_its_size() {
             }
             second.push(next("pos.v1.SH01.invoice", format!("{{{number}").into_bytes()));
         }
-        handle(&ingest, Documents, second).instrument(counted()).await;
-        costs.push((parked, released, statements.take()));
+        costs.push((parked, released, statements::within(Box::pin(handle(&ingest, Documents, second))).await));
     }
     assert_eq!(costs[0], costs[1]);
     let (parked, released, mixed) = costs[0];

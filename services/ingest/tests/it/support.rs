@@ -1,13 +1,6 @@
 //! A running ingest, what others would publish to it, and what it publishes.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use jifen_contracts::{
@@ -243,26 +236,4 @@ pub fn document_message(sequence: u64, invoice: &Value) -> RawMessage {
 
 pub async fn handle<H: BatchHandler>(running: &Running, handler: H, messages: Vec<RawMessage>) {
     run_once(running.cx(), &Batch(handler, messages)).await.expect("handled");
-}
-
-/// Counts the statements of what runs in the span `counted`.
-#[derive(Clone, Default)]
-pub struct Statements(Arc<AtomicUsize>);
-
-impl Statements {
-    pub fn take(&self) -> usize {
-        self.0.swap(0, Ordering::Relaxed)
-    }
-}
-
-impl<S> tracing_subscriber::Layer<S> for Statements
-where
-    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
-{
-    fn on_event(&self, event: &tracing::Event<'_>, cx: tracing_subscriber::layer::Context<'_, S>) {
-        let counted = cx.lookup_current().is_some_and(|span| span.name() == "counted");
-        if counted && event.metadata().target() == "sqlx::query" {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
 }
