@@ -15,7 +15,7 @@ create table account (
     -- Entries so far, and the hash of the last one (32 zero bytes before the first).
     sequence bigint not null default 0,
     head bytea not null default decode(repeat('00', 32), 'hex') check (length(head) = 32)
-);
+) with (fillfactor = 70);
 -- api.points.account.get and entries.list look members up by number.
 create index account_member_no on account (member_no);
 
@@ -38,9 +38,8 @@ create table accrual (
     posted_at timestamptz not null,
     settled_at timestamptz,
     primary key (store, document)
-);
--- "Which accruals wait for their assessment?" (counts, doctor)
-create index accrual_unsettled on accrual (posted_at) where settled_at is null;
+    -- Each is closed once, soon after: room on its page for that, and no index on what changes.
+) with (fillfactor = 60);
 
 -- Points credited together: one a posting, with the store that funds it.
 create table lot (

@@ -143,8 +143,6 @@ pub struct Ctx {
 impl Ctx {
     pub(crate) async fn start(service: &'static str, config: ServiceConfig) -> Result<Arc<Self>, StartError> {
         let connect: PgConnectOptions = config.database_url.parse().map_err(|source| StartError::Database { service, source })?;
-        // Statements take arrays: a plan made for one array fits the next, and planning anew would cost more than most
-        // batches at a low rate.
         let connect = connect.application_name(&format!("jifen-{service}")).options(crate::limits::SESSION);
         let pool = PgPoolOptions::new()
             .max_connections(config.limits.connections)

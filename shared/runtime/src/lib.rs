@@ -29,6 +29,7 @@ pub mod migrations;
 pub mod operation;
 pub mod outbox;
 pub mod programs;
+mod pull;
 pub mod relay;
 pub mod runner;
 pub mod service;

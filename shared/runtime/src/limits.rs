@@ -28,9 +28,18 @@ impl Default for Limits {
 }
 
 /// Settings of every database session. No wait is without end: a copy that lost its host must not keep its locks, and a lock
-/// that is kept must not keep others; both come again. The plan mode is explained where it is used.
-pub const SESSION: [(&str, &str); 7] = [
+/// that is kept must not keep others; both come again.
+///
+/// Every statement of a batch takes arrays and finds its rows by key. One plan is right for it, always: a loop over the
+/// array with an index look-up each. So plans are made once (planning would cost more than most batches at a low rate), and
+/// what a planner likes on a table that it believes to be empty (reading all of it, hashing all of it) is ruled out: such
+/// a plan would be kept while the table grows.
+pub const SESSION: [(&str, &str); 11] = [
     ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
     ("lock_timeout", "20s"),
     ("statement_timeout", "60s"),
     ("idle_in_transaction_session_timeout", "30s"),
@@ -44,6 +53,8 @@ pub const TRANSACTION_WAIT: Duration = Duration::from_mins(2);
 pub const PULL_BYTES: usize = 16 * 1024 * 1024;
 /// Emptying a day of the ring waits so long for its readers (a backup, say), and is tried again later.
 pub const TRUNCATE_LOCK_WAIT: &str = "set local lock_timeout = '200ms'";
+/// While the broker says that more messages wait, a batch that is not full waits so long for them.
+pub const BATCH_LINGER: Duration = Duration::from_millis(5);
 /// Batches of one consumer under way: one in its transaction, the others publishing and acking. More would only
 /// hide a slow broker.
 pub const BATCHES_IN_FLIGHT: usize = 4;
@@ -51,6 +62,8 @@ pub const BATCHES_IN_FLIGHT: usize = 4;
 pub const ACKS_PENDING: i64 = 10_000;
 /// Publishing from memory may take so long before the input is acked anyway and the rows belong to the sweeper.
 pub const PUBLISH_WAIT: Duration = Duration::from_secs(2);
+/// Marks are written together this often. What a crash takes of them is published again.
+pub const MARK_EVERY: Duration = Duration::from_millis(100);
 /// The sweeper looks this often.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// And this often while nothing is committed.

@@ -1,5 +1,6 @@
 //! What a transaction will publish: collected in memory, written with the state, published after COMMIT.
 
+use async_nats::{HeaderMap, header::HeaderName};
 use chrono::{DateTime, SubsecRound, Utc};
 use jifen_contracts::{Envelope, EventType, envelope, subject};
 use jifen_kernel::Ids;
@@ -22,8 +23,8 @@ pub struct OutRow {
     pub payload: bytes::Bytes,
     /// Rests sealed in the table: its payload holds personal values.
     pub sealed: bool,
-    /// Envelope attributes copied into headers.
-    pub(crate) headers: Vec<(&'static str, String)>,
+    /// The message id for the broker, and envelope attributes. Taken when it is sent.
+    pub(crate) headers: HeaderMap,
     /// The message's own place in its trace, and its cause's.
     pub(crate) trace: Option<(TraceContext, Option<TraceContext>)>,
 }
@@ -39,14 +40,22 @@ impl OutRow {
             traceparent: Option<String>,
         }
         let headers = serde_json::from_slice::<Attributes>(&payload)
-            .map(|found| headers_for(&id, &found.kind, &found.source, found.traceparent.as_deref().unwrap_or_default()))
+            .map(|found| headers_for(id, found.kind, found.source, found.traceparent.unwrap_or_default()))
             .unwrap_or_default();
         Self { id, subject, stream, payload: payload.into(), sealed, headers, trace: None }
     }
 }
 
-fn headers_for(id: &Uuid, kind: &str, source: &str, traceparent: &str) -> Vec<(&'static str, String)> {
-    vec![("ce-id", id.to_string()), ("ce-type", kind.to_owned()), ("ce-source", source.to_owned()), ("traceparent", traceparent.to_owned())]
+fn headers_for(id: Uuid, kind: String, source: String, traceparent: String) -> HeaderMap {
+    let id = id.to_string();
+    let mut headers = HeaderMap::new();
+    headers.insert(HeaderName::from_static("Nats-Msg-Id"), id.as_str());
+    headers.insert(HeaderName::from_static("content-type"), envelope::CONTENT_TYPE);
+    headers.insert(HeaderName::from_static("ce-id"), id);
+    headers.insert(HeaderName::from_static("ce-type"), kind);
+    headers.insert(HeaderName::from_static("ce-source"), source);
+    headers.insert(HeaderName::from_static("traceparent"), traceparent);
+    headers
 }
 
 /// The messages of one commit.
@@ -108,8 +117,8 @@ impl Outbox {
             traceparent: Some(trace.to_string()),
             data,
         };
-        let headers = headers_for(&id, &envelope.kind, &envelope.source, envelope.traceparent.as_deref().unwrap_or_default());
         let payload = serde_json::to_vec(&envelope).unwrap_or_else(|e| unreachable!("contract types serialise: {e}")).into();
+        let headers = headers_for(id, envelope.kind, envelope.source, envelope.traceparent.unwrap_or_default());
         let stream = subject::stream_of(&subject).unwrap_or_else(|| unreachable!("{subject} belongs to no stream"));
         self.rows.push(OutRow { id, subject, stream, payload, sealed: personal, headers, trace: Some((trace, cause.trace)) });
         id

@@ -9,12 +9,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
 
-use async_nats::{
-    HeaderMap,
-    jetstream::{self, message::PublishMessage},
-};
+use async_nats::jetstream::{self, message::PublishMessage};
 use chrono::{DateTime, SubsecRound, Utc};
-use jifen_contracts::envelope;
 use jifen_kernel::Clock;
 use rand::Rng;
 use sqlx::{
@@ -22,6 +18,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -83,6 +80,7 @@ pub struct Relay {
     telemetry: Telemetry,
     marks: Mutex<Option<mpsc::Sender<Mark>>>,
     marker: Mutex<Option<JoinHandle<()>>>,
+    stopping: CancellationToken,
     orphans: PgPool,
     /// Of each stream, as asked on the connection of that number.
     epochs: Mutex<HashMap<&'static str, (u64, Epoch)>>,
@@ -103,7 +101,8 @@ impl Relay {
         );
         let (marks, queue) = mpsc::channel(MARKS_WAITING);
         let upkeep = tracing::info_span!(parent: None, crate::UPKEEP, service);
-        let marker = tokio::spawn(mark_all(service, pool.clone(), queue).instrument(upkeep));
+        let stopping = CancellationToken::new();
+        let marker = tokio::spawn(mark_all(service, pool.clone(), queue, stopping.clone()).instrument(upkeep));
         Self {
             js,
             options: options.application_name(&format!("jifen-{service}-copy")),
@@ -114,6 +113,7 @@ impl Relay {
             telemetry,
             marks: Mutex::new(Some(marks)),
             marker: Mutex::new(Some(marker)),
+            stopping,
             orphans: pool,
             epochs: Mutex::new(HashMap::new()),
         }
@@ -124,11 +124,11 @@ impl Relay {
     }
 
     /// Publishes a commit from memory. What fails or takes too long is left to the sweeper.
-    pub(crate) async fn publish(&self, commit: Commit) {
+    pub(crate) async fn publish(&self, mut commit: Commit) {
         if commit.rows.is_empty() {
             return;
         }
-        let sent = tokio::time::timeout(limits::PUBLISH_WAIT, self.send(&commit)).await;
+        let sent = tokio::time::timeout(limits::PUBLISH_WAIT, self.send(&mut commit)).await;
         let error = match sent {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error,
@@ -148,8 +148,8 @@ impl Relay {
         }
     }
 
-    async fn send(&self, commit: &Commit) -> Result<(), String> {
-        let sent = self.send_all(std::slice::from_ref(commit)).await?;
+    async fn send(&self, commit: &mut Commit) -> Result<(), String> {
+        let sent = self.send_all(std::slice::from_mut(commit)).await?;
         let queue = self.marks.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for mark in sent.marks {
             if let Some(queue) = &queue {
@@ -160,7 +160,7 @@ impl Relay {
     }
 
     /// Publishes commits, many messages in flight, and waits for every acknowledgement.
-    pub(crate) async fn send_all(&self, commits: &[Commit]) -> Result<Sent, String> {
+    pub(crate) async fn send_all(&self, commits: &mut [Commit]) -> Result<Sent, String> {
         failpoint::pass(self.service, "relay.sending");
         // Before anything is sent: an epoch asked for later might be one that has not got these messages.
         let connection = self.connection();
@@ -173,20 +173,21 @@ impl Relay {
         let rows = commits.iter().map(|commit| commit.rows.len()).sum::<usize>();
         let (mut acks, mut under_way) = (Vec::with_capacity(commits.len()), 0);
         for commit in commits {
+            let id = (commit.slot, commit.commit_id);
             let mut of_commit = Vec::with_capacity(commit.rows.len());
-            for row in &commit.rows {
+            for row in &mut commit.rows {
                 if under_way == rows / 2 {
                     failpoint::pass(self.service, "relay.half_sent");
                 }
                 under_way += 1;
-                let message = PublishMessage::build().headers(headers_of(row)).payload(row.payload.clone());
-                of_commit.push((row, self.js.send_publish(row.subject.clone(), message).await));
+                let message = PublishMessage::build().headers(std::mem::take(&mut row.headers)).payload(row.payload.clone());
+                of_commit.push((&*row, self.js.send_publish(row.subject.clone(), message).await));
             }
-            acks.push((commit, of_commit));
+            acks.push((id, of_commit));
         }
         failpoint::pass(self.service, "relay.sent");
         let mut sent = Sent::default();
-        for (commit, of_commit) in acks {
+        for (id, of_commit) in acks {
             let mut marks: HashMap<&'static str, Mark> = HashMap::new();
             let mut refused: Vec<&'static str> = Vec::new();
             for (row, ack) in of_commit {
@@ -197,7 +198,7 @@ impl Relay {
                 match ack {
                     Ok(ack) => {
                         sent.published += 1;
-                        self.acknowledged(&mut marks, commit, row, epochs[row.stream], ack.sequence);
+                        self.acknowledged(&mut marks, id, row, epochs[row.stream], ack.sequence);
                     }
                     Err(error) => {
                         sent.error = Some(error.to_string());
@@ -216,11 +217,18 @@ impl Relay {
         Ok(sent)
     }
 
-    fn acknowledged(&self, marks: &mut HashMap<&'static str, Mark>, commit: &Commit, row: &OutRow, epoch: Epoch, sequence: u64) {
+    fn acknowledged(
+        &self,
+        marks: &mut HashMap<&'static str, Mark>,
+        (slot, commit_id): (i16, Uuid),
+        row: &OutRow,
+        epoch: Epoch,
+        sequence: u64,
+    ) {
         let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
         let mark = marks.entry(row.stream).or_insert_with(|| Mark {
-            slot: commit.slot,
-            commit_id: commit.commit_id,
+            slot,
+            commit_id,
             stream: row.stream,
             epoch,
             lowest: sequence,
@@ -278,6 +286,7 @@ impl Relay {
 
     /// Marks what is queued and ends.
     pub(crate) async fn stop(&self) {
+        self.stopping.cancel();
         self.marks.lock().unwrap_or_else(PoisonError::into_inner).take();
         let marker = self.marker.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(marker) = marker
@@ -293,17 +302,7 @@ pub(crate) fn created_of(info: &jetstream::stream::Info) -> DateTime<Utc> {
     DateTime::from_timestamp_nanos(info.created.timestamp_nanos_opt().unwrap_or_default()).trunc_subsecs(6)
 }
 
-fn headers_of(row: &OutRow) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert("Nats-Msg-Id", row.id.to_string());
-    headers.insert("content-type", envelope::CONTENT_TYPE);
-    for (name, value) in &row.headers {
-        headers.insert(*name, value.as_str());
-    }
-    headers
-}
-
-async fn mark_all(service: &'static str, pool: PgPool, mut queue: mpsc::Receiver<Mark>) {
+async fn mark_all(service: &'static str, pool: PgPool, mut queue: mpsc::Receiver<Mark>, stop: CancellationToken) {
     let mut marks = Vec::with_capacity(MARKS_IN_BATCH);
     while queue.recv_many(&mut marks, MARKS_IN_BATCH).await > 0 {
         for of_slot in by_slot(&mut marks) {
@@ -314,6 +313,8 @@ async fn mark_all(service: &'static str, pool: PgPool, mut queue: mpsc::Receiver
         }
         failpoint::pass(service, "relay.marked");
         marks.clear();
+        // A mark is in no hurry, and a statement costs the same for many as for one.
+        tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(limits::MARK_EVERY) => {} }
     }
 }
 

@@ -9,7 +9,6 @@ use async_nats::jetstream::{
     AckKind, Message,
     consumer::{AckPolicy, PullConsumer, pull},
 };
-use futures_util::{FutureExt, StreamExt, stream::ReadyChunks};
 use jifen_contracts::subject;
 use rand::Rng;
 use tokio::{
@@ -26,6 +25,7 @@ use crate::{
     limits,
     message::{Cause, RawMessage},
     outbox::Commit,
+    pull::{hand_back, next_batch},
     trace::TraceContext,
 };
 
@@ -99,7 +99,7 @@ impl<H: BatchHandler> Runner<H> {
 
     async fn pull(self: &Arc<Self>, consumer: &PullConsumer, tasks: &TaskTracker, stop: &CancellationToken) -> Result<(), String> {
         let batch = self.cx.limits.batch_messages;
-        let messages = consumer
+        let mut pulled = consumer
             .stream()
             .max_messages_per_batch(batch)
             .max_bytes_per_batch(limits::PULL_BYTES)
@@ -108,7 +108,6 @@ impl<H: BatchHandler> Runner<H> {
             .messages()
             .await
             .map_err(|e| e.to_string())?;
-        let mut chunks = messages.ready_chunks(batch);
         let in_flight = Arc::new(Semaphore::new(limits::BATCHES_IN_FLIGHT));
         loop {
             let permit = tokio::select! {
@@ -119,11 +118,12 @@ impl<H: BatchHandler> Runner<H> {
                 tokio::select! { () = stop.cancelled() => break, () = tokio::time::sleep(limits::SWEEP_EVERY) => {} }
                 continue;
             }
-            let chunk = tokio::select! {
-                () = stop.cancelled() => break,
-                chunk = chunks.next() => chunk,
+            let Some(chunk) = next_batch(&mut pulled, batch, stop).await else {
+                if stop.is_cancelled() {
+                    break;
+                }
+                return Err("the broker ended the stream".to_owned());
             };
-            let Some(chunk) = chunk else { return Err("the broker ended the stream".to_owned()) };
             let mut failed = None;
             let messages: Vec<Message> =
                 chunk.into_iter().filter_map(|message| message.inspect_err(|error| failed = Some(error.to_string())).ok()).collect();
@@ -132,7 +132,7 @@ impl<H: BatchHandler> Runner<H> {
                 return Err(why);
             }
         }
-        hand_back(&mut chunks).await;
+        hand_back(&mut pulled).await;
         Ok(())
     }
 
@@ -351,15 +351,6 @@ fn retry_delay(deliveries: i64, jitter_permille: u32) -> Duration {
     let doublings = u32::try_from(deliveries.clamp(1, 16) - 1).unwrap_or(0);
     let base = limits::RETRY_FIRST.saturating_mul(2_u32.saturating_pow(doublings)).min(limits::RETRY_LAST);
     base + base / 1000 * jitter_permille
-}
-
-/// Gives messages that were pulled but not begun back to the other copies.
-async fn hand_back<S: futures_util::Stream<Item = Result<Message, E>> + Unpin, E>(chunks: &mut ReadyChunks<S>) {
-    while let Some(Some(chunk)) = chunks.next().now_or_never() {
-        for message in chunk.into_iter().flatten() {
-            acknowledge(&message, AckKind::Nak(None)).await;
-        }
-    }
 }
 
 /// The durable's stream for a subject filter: documents, events or gateway receipts.

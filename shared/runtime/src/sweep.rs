@@ -232,8 +232,8 @@ impl Round<'_> {
                 }
             }
         }
-        let commits: Vec<Commit> = batch.into_iter().map(|(_, commit)| commit).filter(|commit| !commit.rows.is_empty()).collect();
-        match tokio::time::timeout(limits::PUBLISH_WAIT * 5, self.cx.relay.send_all(&commits)).await {
+        let mut commits: Vec<Commit> = batch.into_iter().map(|(_, commit)| commit).filter(|commit| !commit.rows.is_empty()).collect();
+        match tokio::time::timeout(limits::PUBLISH_WAIT * 5, self.cx.relay.send_all(&mut commits)).await {
             Ok(Ok(sent)) => {
                 self.swept += sent.published;
                 self.marks.extend(sent.marks);
