@@ -32,7 +32,7 @@ check: ## Formatting, lints, generated files
 fmt: ## Format
 	cargo fmt --all
 
-bench: ## Measure the whole path on servers of its own (release build, some minutes)
+bench: ## Measure against the floor: 4 minutes behind the release build; BENCH=--full for all, BENCH="floor points" for some
 	cargo build --release -p jifen -p jifen-bench
 	$(TARGET)/release/jifen-bench $(BENCH)
 

@@ -17,6 +17,9 @@ const FEW: usize = 10_000;
 const MANY: usize = 1_000_000;
 /// Documents in the past of [`MANY`] members.
 const DOCUMENTS: usize = 2 * MANY;
+/// Invoices before those that count. Whoever touches a page first after a checkpoint logs it whole, and much data has many
+/// pages: fewer would measure the checkpoint before, more would bring the next one.
+const WARM_UP: usize = 100_000;
 /// Nobody misses this data after a crash, and nobody measures while it is made.
 const LOADING: &str = "fsync = off\nfull_page_writes = off\nwal_level = minimal\nmax_wal_senders = 0\nautovacuum = off
 maintenance_work_mem = 512MB\nmax_wal_size = 1GB\n";
@@ -62,7 +65,7 @@ pub enum Each {
 
 /// Measures both on both.
 pub async fn measure(size: Size) -> Result<Vec<Growth>> {
-    let (few, many) = (Size { members: FEW, ..size }, Size { members: MANY, ..size });
+    let (few, many) = (Size { members: FEW, ..size }, Size { members: MANY, warm_up: WARM_UP, ..size });
     let floor = [stages::floor(few, &[]).await?, stages::floor(many, &past_of_floor()).await?];
     let points = [stages::points(few, &[]).await?, stages::points(many, &past_of_points()).await?];
     Ok([floor, points]

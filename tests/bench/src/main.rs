@@ -35,8 +35,9 @@ mod worker;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Parser, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{report::Report, stages::Size};
 
@@ -94,10 +95,12 @@ async fn main() -> Result<ExitCode> {
         Box::pin(worker::run(kind, &options.worker)).await?;
         return Ok(ExitCode::SUCCESS);
     }
+    let mut terminate = signal(SignalKind::terminate())?;
     // Dropping what runs ends it and removes its home.
     tokio::select! {
         met = run(&options) => Ok(if met? { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
-        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+        _ = terminate.recv() => bail!("terminated"),
     }
 }
 
