@@ -39,6 +39,7 @@ pub struct Settings {
     pub ack_wait_s: u64,
     pub unpublished_rows: i64,
     pub connections: u32,
+    pub unreadable_event_s: u64,
     pub guard_every_s: u64,
 }
 
@@ -75,6 +76,7 @@ impl Settings {
             ("batch_messages", self.batch_messages >= 1 && self.batch_messages <= 1000, "1 to 1000"),
             ("ack_wait_s", (1..=3600).contains(&self.ack_wait_s), "1 to 3600"),
             ("unpublished_rows", self.unpublished_rows >= 1000, "at least 1000"),
+            ("unreadable_event_s", self.unreadable_event_s <= 7 * 86_400, "at most 604800, as long as events are kept"),
             ("guard_every_s", (1..=3600).contains(&self.guard_every_s), "1 to 3600"),
             ("connections", (2..=100).contains(&self.connections), "2 to 100"),
         ];
@@ -100,6 +102,7 @@ impl Settings {
             ack_wait_s: self.ack_wait_s,
             unpublished_rows: self.unpublished_rows,
             connections: self.connections,
+            unreadable_event_s: self.unreadable_event_s,
             guard_every_s: self.guard_every_s,
         }
     }

@@ -17,13 +17,15 @@ pub struct Limits {
     pub unpublished_rows: i64,
     /// Database connections of one service.
     pub connections: u32,
+    /// Seconds for which an event that can't be read comes again before it is set aside: a newer copy may read it.
+    pub unreadable_event_s: u64,
     /// Seconds between two looks whether the broker still has what it acknowledged; it is also looked at after a reconnect.
     pub guard_every_s: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { batch_messages: 500, ack_wait_s: 30, unpublished_rows: 50_000, connections: 8, guard_every_s: 30 }
+        Self { batch_messages: 500, ack_wait_s: 30, unpublished_rows: 50_000, connections: 8, unreadable_event_s: 3_600, guard_every_s: 30 }
     }
 }
 

@@ -9,7 +9,7 @@ use async_nats::jetstream::{
     AckKind, Message,
     consumer::{AckPolicy, PullConsumer, pull},
 };
-use jifen_contracts::subject;
+use jifen_contracts::{strict, subject};
 use rand::Rng;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -149,7 +149,12 @@ impl<H: BatchHandler> Runner<H> {
             }
         }
         for (message, raw, poison) in undecodable {
-            self.set_aside(&message, &raw, None, poison).await;
+            if self.may_be_read_yet(&raw) {
+                tracing::warn!(service = self.cx.service, consumer = self.inbound.durable, sequence = raw.stream_sequence, %poison, "comes again");
+                again(&message, raw.deliveries).await;
+            } else {
+                self.set_aside(&message, &raw, None, poison).await;
+            }
         }
         let (acks, items): (Vec<Message>, Vec<Incoming<H::Item>>) = decoded.into_iter().unzip();
         failpoint::pass(self.cx.service, "runner.decoded");
@@ -209,6 +214,14 @@ impl<H: BatchHandler> Runner<H> {
                 }
             }
         }
+    }
+
+    /// While copies are replaced one by one, a newer copy of another service says what this one can't read, and a newer one of
+    /// this service can. What comes from outside is as bad tomorrow as today, and so is what is no JSON.
+    fn may_be_read_yet(&self, raw: &RawMessage) -> bool {
+        let age = self.cx.clock.now().signed_duration_since(raw.stored_at);
+        let young = age.num_seconds() < i64::try_from(self.cx.limits.unreadable_event_s).unwrap_or(i64::MAX);
+        raw.stream() == subject::STREAM_EVENTS && young && strict::object(&raw.payload).is_ok()
     }
 
     /// Everything between BEGIN and COMMIT. A panic in a handler is a defect of the batch, not the end of the service.

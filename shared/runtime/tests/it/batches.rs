@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use crate::{
     bench::{Bench, keys},
-    probe::{Done, POINTS, Told},
+    probe::{Done, POINTS, Told, durables},
     trouble::{
         Trouble::{Defect, Panic, Retry, Transient},
         Troubles,
@@ -78,6 +78,31 @@ async fn what_nobody_can_read_is_set_aside() {
     assert_eq!(bench.done().await, ["fine", "fine, too"]);
     let undecodable = "select count(*) from dead_letter where code = 'event.undecodable'";
     assert_eq!((bench.number(undecodable).await, bench.number("select count(*) from dead_letter").await), (4, 4));
+    assert!(copy.stop().await);
+}
+
+/// While copies are replaced, an older one meets events of newer services.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_a_newer_copy_may_read_comes_again_before_it_is_set_aside() {
+    let bench = Bench::start(POINTS).await;
+    let mut config = bench.config();
+    config.limits.unreadable_event_s = 3_600;
+    let copy = bench.copy_of(config).await;
+    bench.tell(["unreadable", "fine"]).await;
+    let stream = bench.env.js("provisioner").await.get_stream_no_info("EVENTS").await.expect("stream");
+    eventually(DEADLINE, || async {
+        let info = stream.consumer_info(durables(POINTS)[0]).await.ok()?;
+        (info.num_redelivered > 0 && info.num_ack_pending == 1).then_some(())
+    })
+    .await;
+    assert_eq!((bench.done().await, bench.number("select count(*) from dead_letter").await), (vec!["fine".to_owned()], 0));
+    assert!(copy.stop().await);
+    // Nobody could for as long as is set.
+    let mut config = bench.config();
+    config.limits.unreadable_event_s = 1;
+    let copy = bench.copy_of(config).await;
+    bench.until("select count(*) from dead_letter where code = 'event.undecodable'", 1).await;
+    bench.quiet().await;
     assert!(copy.stop().await);
 }
 
