@@ -234,15 +234,22 @@ impl Query for BatchContacts {
         let ids: Vec<Uuid> = request.member_ids.iter().map(|member| member.0).collect();
         let stored = members::list_contacts(&cx.pool, &ids).await.map_err(|error| unavailable(cx, error))?;
         let vault = Vault::of(cx).map_err(|error| internal(cx, &error))?;
-        let mut contacts = Vec::with_capacity(stored.len());
+        let (mut contacts, mut unreadable) = (Vec::with_capacity(stored.len()), Vec::new());
         for contact in stored {
             let phone = vault.data_key(contact.member_id, &contact.data_key).and_then(|key| key.open(field::PHONE, &contact.phone));
-            let phone = phone.map_err(|error| internal(cx, &error))?;
-            let phone = Phone::try_new(&phone)
-                .map_err(|_| internal(cx, &VaultError::CannotOpen { member: contact.member_id, field: field::PHONE.to_owned() }))?;
-            contacts.push(Contact { member_id: contact.member_id, phone: phone.expose_e164(), consents: contact.consents });
+            let cannot_open = |_| VaultError::CannotOpen { member: contact.member_id, field: field::PHONE.to_owned() };
+            match phone.and_then(|phone| Phone::try_new(&phone).map_err(cannot_open)) {
+                Ok(phone) => {
+                    contacts.push(Contact { member_id: contact.member_id, phone: phone.expose_e164(), consents: contact.consents });
+                }
+                Err(error) => {
+                    // One member's damaged row must not silence the others of the batch.
+                    tracing::error!(service = cx.service, %error, "the vault failed");
+                    unreadable.push(contact.member_id);
+                }
+            }
         }
-        Ok(ContactsReply { contacts })
+        Ok(ContactsReply { contacts, unreadable })
     }
 }
 

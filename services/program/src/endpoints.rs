@@ -140,12 +140,13 @@ impl Mutation for Apply {
 fn decide(newest: &Newest, request: &ProgramApplyRequest, out: &Outbox) -> Result<(Decision, Vec<ProgramFinding>), Problem> {
     let (program, warnings) =
         check(&request.files).map_err(|findings| Problem::new(code::PROGRAM_INVALID).detail(detail_of(&findings)).at("/files"))?;
-    let decision = decide_apply(newest, program, request.effective_from, out.now()).map_err(|refusal| {
-        let code = match refusal {
-            Refusal::BeforeNewest { .. } | Refusal::TooEarly => code::PROGRAM_RETROACTIVE,
-            Refusal::TooLate => code::REQUEST_MALFORMED,
+    let decision = decide_apply(newest, request.after, program, request.effective_from, out.now()).map_err(|refusal| {
+        let (code, place) = match refusal {
+            Refusal::BeforeNewest { .. } | Refusal::TooEarly => (code::PROGRAM_RETROACTIVE, "/effective_from"),
+            Refusal::TooLate => (code::REQUEST_MALFORMED, "/effective_from"),
+            Refusal::Changed { .. } => (code::PROGRAM_CHANGED, "/after"),
         };
-        Problem::new(code).detail(refusal.to_string()).at("/effective_from")
+        Problem::new(code).detail(refusal.to_string()).at(place)
     })?;
     Ok((decision, warnings))
 }

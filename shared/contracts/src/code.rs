@@ -90,10 +90,12 @@ codes! {
     MEMBER_BAD_VEHICLE = "member.bad_vehicle", 400, "车架号或车牌不正确", "a VIN or plate is wrong";
     MEMBER_VEHICLE_TAKEN = "member.vehicle_taken", 409, "车辆已登记在其他会员名下", "the vehicle belongs to another member";
     MEMBER_CONFIRMATION_REQUIRED = "member.confirmation_required", 409, "须由门店确认（store_confirmed），本版本尚不支持短信激活", "the store must confirm (store_confirmed): this release has no activation by SMS yet";
+    MEMBER_UNREADABLE = "member.unreadable", 500, "会员的个人信息无法解密，须由运维人员检查", "the member's personal values can't be opened; an operator must look at the vault";
     MEMBER_UNKNOWN_STORE = "member.unknown_store", 404, "门店不在规则手册中", "the store is not in the program";
 
     PROGRAM_INVALID = "program.invalid", 400, "规则手册有错误", "the program has errors";
     PROGRAM_UNKNOWN_VERSION = "program.unknown_version", 404, "没有此版本", "there is no such version";
+    PROGRAM_CHANGED = "program.changed", 409, "规则手册已被他人更新，请基于最新版本修改", "another version was applied in between; start from the newest one";
     PROGRAM_RETROACTIVE = "program.retroactive", 409, "生效日期不能早于现行版本的生效日期", "the version would begin before the one in force";
 
     OPERATION_CONFLICT = "operation.conflict", 409, "同一 operation_id 已用于不同内容的请求", "this operation_id was used for a request with other content";

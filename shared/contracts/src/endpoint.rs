@@ -167,6 +167,9 @@ impl std::fmt::Debug for Contact {
 pub struct ContactsReply {
     /// In no order; unknown or erased members are missing.
     pub contacts: Vec<Contact>,
+    /// Members who exist, but whose values can't be opened: their rows in the vault are damaged, or of another key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<MemberId>,
 }
 
 endpoint!(
@@ -385,6 +388,10 @@ pub struct ProgramApplyRequest {
     pub operation_id: String,
     /// First local day on which it shall be in force.
     pub effective_from: NaiveDate,
+    /// The version that these files were made from: refused as `program.changed` if it is no longer the newest, so that nobody
+    /// undoes what another has applied in between. Not given: whatever the newest is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u32>,
     /// The folder.
     pub files: std::collections::BTreeMap<String, String>,
 }
@@ -402,7 +409,7 @@ pub struct ProgramApplyReply {
 }
 
 endpoint!(
-    /// Mutating. Refused as `program.invalid` with the findings in the detail.
+    /// Mutating. Refused as `program.invalid` with the findings in the detail, as `program.changed` if `after` is not the newest.
     ProgramApply = "api.program.version.apply", ProgramApplyRequest => ProgramApplyReply
 );
 

@@ -70,7 +70,7 @@ pub async fn run(settings: &Settings, options: &Options, out: Printer) -> Result
         "demo: a group of 3 stores, {} members, {} invoices from {} to {}",
         options.members, options.invoices, plan.first_day, plan.last_day
     ));
-    let version = program::apply(&client, plan.program_files()?, plan.first_day, out).await?;
+    let version = program::apply(&client, plan.program_files()?, plan.first_day, None, out).await?;
     out.note(format!("program version {version}: double points from {} to {}", plan.double_from, plan.double_to));
     let (early, late) = plan.people.split_at(plan.people.len() - plan.late_people);
     let mut first_member = register(&client, early, "members register", out).await?;

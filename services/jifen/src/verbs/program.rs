@@ -28,6 +28,9 @@ pub enum Verb {
         /// First local day on which it shall be in force.
         #[arg(long)]
         effective_from: NaiveDate,
+        /// The version that the folder was made from; else what `get --into` noted in it. Refused if another was applied since.
+        #[arg(long)]
+        after: Option<u32>,
     },
     /// Prints a version as a folder of files would read, or writes it to one.
     Get {
@@ -52,10 +55,14 @@ pub async fn run(settings: &Settings, verb: Verb, out: Printer) -> Result<ExitCo
             out.line(if good { "the program is good" } else { "the program has errors" });
             return Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
-        Verb::Apply { folder, effective_from } => {
+        Verb::Apply { folder, effective_from, after } => {
             let files = read(&folder)?;
+            let noted = noted(&folder)?;
             let client = Client::connect(settings).await?;
-            let version = apply(&client, files, effective_from, out).await?;
+            let version = apply(&client, files, effective_from, after.or(noted), out).await?;
+            if noted.is_some() {
+                note(&folder, version)?;
+            }
             out.line(format!("version {version} is in force from {effective_from}, and every service knows it"));
         }
         Verb::Get { version, into } => {
@@ -71,15 +78,33 @@ pub async fn run(settings: &Settings, verb: Verb, out: Printer) -> Result<ExitCo
                     None => out.line(format!("# --- {name}\n{text}")),
                 }
             }
+            if let Some(folder) = &into {
+                note(folder, applied.version)?;
+            }
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// In a folder that `get` has written: the version that it came from.
+const NOTE: &str = ".version";
+
+fn note(folder: &Path, version: u32) -> Result<()> {
+    std::fs::write(folder.join(NOTE), format!("{version}\n")).with_context(|| format!("writing {NOTE}"))
+}
+
+fn noted(folder: &Path) -> Result<Option<u32>> {
+    match std::fs::read_to_string(folder.join(NOTE)) {
+        Ok(text) => Ok(Some(text.trim().parse().with_context(|| format!("{NOTE} in {} holds no version", folder.display()))?)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("reading {NOTE}")),
+    }
+}
+
 /// Applies files and waits until every running copy knows the version.
-pub async fn apply(client: &Client, files: Files, effective_from: NaiveDate, out: Printer) -> Result<u32> {
+pub async fn apply(client: &Client, files: Files, effective_from: NaiveDate, after: Option<u32>, out: Printer) -> Result<u32> {
     let operation_id = jifen_kernel::Ids::system().next(SystemClock.now()).to_string();
-    let reply = client.ask::<ProgramApply>(&ProgramApplyRequest { operation_id, effective_from, files }).await?;
+    let reply = client.ask::<ProgramApply>(&ProgramApplyRequest { operation_id, effective_from, after, files }).await?;
     show(&reply.findings, out);
     client.wait_for_program(reply.version).await?;
     Ok(reply.version)
@@ -99,6 +124,9 @@ fn read(folder: &Path) -> Result<Files> {
         let entry = entry?;
         if entry.file_type()?.is_file() {
             let name = entry.file_name().to_string_lossy().into_owned();
+            if name == NOTE {
+                continue;
+            }
             let text = std::fs::read_to_string(entry.path()).with_context(|| format!("reading {name}"))?;
             files.insert(name, text);
         }

@@ -69,7 +69,7 @@ pub async fn run(settings: &Settings, verb: Verb, out: Printer) -> Result<()> {
             let today = clock::local_date(SystemClock.now(), added.time_zone());
             // A version that is already announced for a later day must not lose the store.
             let from = effective_from.unwrap_or(today).max(newest.effective_from);
-            let version = program::apply(&client, jifen_program::files_of(&added), from, out).await?;
+            let version = program::apply(&client, jifen_program::files_of(&added), from, Some(newest.version), out).await?;
             out.line(format!("store {code} counts from {from} (program version {version})"));
             credentials(&client, &code, out)?;
             wait_until_known(&client, &code, out).await;

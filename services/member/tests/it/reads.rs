@@ -63,6 +63,25 @@ async fn contacts_are_of_those_who_exist() {
 }
 
 #[tokio::test]
+async fn one_damaged_row_is_named_and_hides_nobody_else() {
+    let bench = Bench::start().await;
+    let running = bench.copy().await;
+    let mut members = Vec::new();
+    for number in 1..=3_u32 {
+        members.push(bench.must_register(&application(&format!("op-{number}"), number.into())).await.member_id);
+    }
+    let damage = sqlx::query("update member.personal set sealed = '\\x00' where member_id = $1 and field = 'phone'");
+    assert_eq!(damage.bind(members[1].0).execute(bench.env.admin_pool()).await.expect("damaged").rows_affected(), 1);
+    let notification = bench.env.nats("notification").await;
+    let reply = ask::<Contacts>(&notification, &ContactsRequest { member_ids: members.clone() }).await.expect("contacts");
+    assert_eq!(reply.unreadable, [members[1]]);
+    let mut readable: Vec<MemberId> = reply.contacts.into_iter().map(|contact| contact.member_id).collect();
+    readable.sort();
+    assert_eq!(readable, [members[0], members[2]]);
+    assert!(running.stop().await);
+}
+
+#[tokio::test]
 async fn a_store_asks_under_its_own_subject_for_itself_alone() {
     let bench = Bench::start().await;
     let running = bench.copy().await;

@@ -3,14 +3,13 @@
 //! The decision comes before the claim, since the row that claims holds the outcome: one statement does both. What is decided
 //! for a key that is taken already is thrown away.
 
-use std::{collections::HashMap, marker::PhantomData};
+use std::marker::PhantomData;
 
-use jifen_contracts::endpoint::Contact;
-use jifen_kernel::MemberId;
+use jifen_contracts::code;
 use jifen_runtime::{BatchHandler, Ctx, Event, Failure, Fates, Incoming, Outbox, Poison};
 use sqlx::PgConnection;
 
-use super::contacts::ask_contacts;
+use super::contacts::{Known, ask_contacts};
 use crate::{
     domain::{
         occasion::{Occasional, Rules},
@@ -33,7 +32,7 @@ impl<T> Tell<T> {
 
 impl<T: Occasional> BatchHandler for Tell<T> {
     type Item = Event<T>;
-    type Prepared = HashMap<MemberId, Contact>;
+    type Prepared = Known;
 
     async fn prepare(&self, cx: &Ctx, batch: &[Incoming<Event<T>>]) -> Result<Self::Prepared, Failure> {
         let occasions = batch.iter().filter_map(|incoming| incoming.item.data.occasion());
@@ -45,10 +44,10 @@ impl<T: Occasional> BatchHandler for Tell<T> {
         cx: &Ctx,
         tx: &mut PgConnection,
         batch: &[Incoming<Event<T>>],
-        contacts: &Self::Prepared,
+        known: &Self::Prepared,
         out: &mut Outbox,
     ) -> Result<Fates, Failure> {
-        let (decided, fates) = decide(cx, batch, contacts, out);
+        let (decided, fates) = decide(cx, batch, known, out);
         let sends: Vec<&Send> = decided.iter().map(|(_, send)| send).collect();
         let claimed = store::send::claim(tx, &sends, out.now()).await?;
         for (place, send) in decided.iter().filter(|(_, send)| claimed.contains(&send.notification_id)) {
@@ -61,12 +60,7 @@ impl<T: Occasional> BatchHandler for Tell<T> {
 }
 
 /// What of a batch is to be told, in stream order. An unknown version will be known later; a broken event never.
-fn decide<T: Occasional>(
-    cx: &Ctx,
-    batch: &[Incoming<Event<T>>],
-    contacts: &HashMap<MemberId, Contact>,
-    out: &Outbox,
-) -> (Vec<(usize, Send)>, Fates) {
+fn decide<T: Occasional>(cx: &Ctx, batch: &[Incoming<Event<T>>], known: &Known, out: &Outbox) -> (Vec<(usize, Send)>, Fates) {
     let (mut decided, mut fates) = (Vec::with_capacity(batch.len()), Fates::done());
     for (place, incoming) in batch.iter().enumerate() {
         let Some(occasion) = incoming.item.data.occasion() else { continue };
@@ -78,7 +72,13 @@ fn decide<T: Occasional>(
             fates.retry.push((place, unknown));
             continue;
         };
-        let contact = contacts.get(&occasion.member_id);
+        if known.unreadable.contains(&occasion.member_id) {
+            // Told when an operator has mended the vault and retries; until then the member's key stays free.
+            let reason = format!("member {} has a contact that the vault can't open", occasion.member_id);
+            fates.poison.push((place, Poison { code: code::MEMBER_UNREADABLE, reason }));
+            continue;
+        }
+        let contact = known.contacts.get(&occasion.member_id);
         match decide_send(&occasion, &applied, contact, cx.ids.next(out.now()), out.now()) {
             Ok(send) => decided.push((place, send)),
             Err(bad) => fates.poison.push((place, Poison::invariant(bad.to_string()))),

@@ -27,7 +27,8 @@ pub const DURABLES: [(&str, &str); 4] = [
     ("GATEWAY_RECEIPTS", "notification_gateway_receipts"),
 ];
 
-type Known = Arc<Mutex<HashMap<MemberId, Contact>>>;
+/// Contacts; none for a member whose contact can't be opened.
+type Known = Arc<Mutex<HashMap<MemberId, Option<Contact>>>>;
 
 pub struct Bench {
     pub env: TestEnv,
@@ -133,7 +134,12 @@ impl Bench {
     pub fn knows(&self, number: u128, consents: &[&str]) {
         let consents = consents.iter().map(ToString::to_string).collect();
         let contact = Contact { member_id: member(number), phone: phone(number), consents };
-        self.known.lock().expect("lock").insert(contact.member_id, contact);
+        self.known.lock().expect("lock").insert(contact.member_id, Some(contact));
+    }
+
+    /// Makes a member known whose contact the vault can't open.
+    pub fn cannot_open(&self, number: u128) {
+        self.known.lock().expect("lock").insert(member(number), None);
     }
 
     /// Answers for contacts from here on, as `member` does.
@@ -144,11 +150,12 @@ impl Bench {
         tokio::spawn(async move {
             while let Some(request) = requests.next().await {
                 let asked: ContactsRequest = serde_json::from_slice(&request.payload).expect("request");
-                let contacts = {
+                let (contacts, unreadable) = {
                     let known = known.lock().expect("lock");
-                    asked.member_ids.iter().filter_map(|id| known.get(id).cloned()).collect()
+                    let contacts = asked.member_ids.iter().filter_map(|id| known.get(id).cloned().flatten()).collect();
+                    (contacts, asked.member_ids.into_iter().filter(|id| known.get(id) == Some(&None)).collect())
                 };
-                let reply = serde_json::to_vec(&ContactsReply { contacts }).expect("json");
+                let reply = serde_json::to_vec(&ContactsReply { contacts, unreadable }).expect("json");
                 nats.publish(request.reply.expect("reply"), reply.into()).await.expect("answer");
             }
         });

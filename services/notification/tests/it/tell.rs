@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use jifen_contracts::event::EntryKind::{Accrual, Bonus, FirstSpending};
+use jifen_runtime::service::{DeadLetterReply, DeadLetterRequest};
 use jifen_testkit::{DEADLINE, eventually};
+use uuid::Uuid;
 
 use crate::support::{Bench, phone, program, registered, settled, upgraded};
 
@@ -166,5 +168,31 @@ async fn one_event_that_makes_no_sense_is_set_aside_and_the_others_go_on() {
         bench.number("select count(*) from dead_letter where code = 'event.invariant' and consumer = 'notification_upgraded'").await,
         1
     );
+    assert!(copy.stop().await);
+}
+
+#[tokio::test]
+async fn one_member_whose_contact_cannot_be_opened_silences_nobody_else() {
+    let bench = Bench::start().await;
+    bench.knows(1, CONSENT);
+    bench.cannot_open(2);
+    bench.answer_contacts().await;
+    bench.publish_all(&[upgraded(1, 1), upgraded(2, 1), upgraded(1, 2)]).await;
+    let copy = bench.copy(500).await;
+    bench.settle().await;
+    assert_eq!(bench.commands().await.len(), 2);
+    assert_eq!(bench.number("select count(*) from dead_letter where code = 'member.unreadable' and reason like 'member %'").await, 1);
+    // Mended, the operator retries, and the member hears of it.
+    bench.knows(2, CONSENT);
+    let operator = bench.env.nats("operator").await;
+    let ask = async |verb: &str, id: Option<Uuid>| {
+        let request = serde_json::to_vec(&DeadLetterRequest { id, limit: None }).expect("json");
+        let answer = operator.request(format!("api.notification.dead_letter.{verb}"), request.into()).await.expect("an answer");
+        serde_json::from_slice::<DeadLetterReply>(&answer.payload).expect("a reply")
+    };
+    let letter = ask("list", None).await.letters.remove(0);
+    assert!(ask("retry", Some(letter.id)).await.letters[0].retried_at.is_some());
+    bench.settle().await;
+    assert_eq!(bench.commands().await.len(), 3);
     assert!(copy.stop().await);
 }

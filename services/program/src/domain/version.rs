@@ -47,6 +47,14 @@ pub enum Refusal {
         /// Its first day.
         from: NaiveDate,
     },
+    /// Somebody applied another version after the one that this was made from.
+    #[error("version {version} is the newest: these rules were made from version {after}")]
+    Changed {
+        /// The newest version.
+        version: u32,
+        /// What they were made from.
+        after: u32,
+    },
     /// Before the calendar of programs begins.
     #[error("a version can't begin before {FIRST_DAY}")]
     TooEarly,
@@ -55,14 +63,23 @@ pub enum Refusal {
     TooLate,
 }
 
-/// Decides what becomes of `program` behind `newest`.
+/// Decides what becomes of `program` behind `newest`; `after` is the version that it was made from, if its author says so.
 ///
 /// A version may begin on the very day of the newest one (the higher number then holds) but not before it, so the version in
 /// force at an instant only ever changes to a later one. Version 1 is no exception to that: it begins on [`FIRST_DAY`].
-pub fn decide_apply(newest: &Newest, program: Program, effective_from: NaiveDate, now: DateTime<Utc>) -> Result<Decision, Refusal> {
+pub fn decide_apply(
+    newest: &Newest,
+    after: Option<u32>,
+    program: Program,
+    effective_from: NaiveDate,
+    now: DateTime<Utc>,
+) -> Result<Decision, Refusal> {
     let hash = hash(&program);
     if hash == newest.hash && effective_from == newest.effective_from {
         return Ok(Decision::Unchanged(newest.version));
+    }
+    if let Some(after) = after.filter(|after| *after != newest.version) {
+        return Err(Refusal::Changed { version: newest.version, after });
     }
     if effective_from < FIRST_DAY {
         return Err(Refusal::TooEarly);
@@ -122,7 +139,7 @@ mod tests {
     fn the_next_version_begins_where_it_is_told_and_counts_on() {
         let first = first_version(program("points"), now());
         assert_eq!((first.version, first.effective_from), (1, day("2000-01-01")));
-        let decision = decide_apply(&Newest::from(&first), program("flat"), day("2026-10-01"), now());
+        let decision = decide_apply(&Newest::from(&first), Some(1), program("flat"), day("2026-10-01"), now());
         let Ok(Decision::Next(next)) = decision else { panic!("{decision:?}") };
         assert_eq!((next.version, next.effective_from, next.applied_at), (2, day("2026-10-01"), now()));
         assert_eq!(next.hash, hash(&program("flat")));
@@ -132,20 +149,31 @@ mod tests {
     fn the_same_rules_from_the_same_day_change_nothing() {
         let first = first_version(program("points"), now());
         let newest = Newest::from(&first);
-        assert_eq!(decide_apply(&newest, program("points"), day("2000-01-01"), now()), Ok(Decision::Unchanged(1)));
+        assert_eq!(decide_apply(&newest, None, program("points"), day("2000-01-01"), now()), Ok(Decision::Unchanged(1)));
         // The same rules from another day are a version: what was in force in between may have been another.
-        let again = decide_apply(&newest, program("points"), day("2026-10-01"), now());
+        let again = decide_apply(&newest, None, program("points"), day("2026-10-01"), now());
         assert!(matches!(again, Ok(Decision::Next(_))), "{again:?}");
     }
 
     #[test]
     fn a_version_never_reaches_behind_the_newest() {
         let newest = Newest { version: 4, effective_from: day("2026-10-01"), hash: "other".to_owned() };
-        let apply = |from: &str| decide_apply(&newest, program("points"), day(from), now());
+        let apply = |from: &str| decide_apply(&newest, None, program("points"), day(from), now());
         assert_eq!(apply("2026-09-30"), Err(Refusal::BeforeNewest { version: 4, from: day("2026-10-01") }));
         assert_eq!(apply("1999-12-31"), Err(Refusal::TooEarly));
         assert_eq!(apply("2100-01-01"), Err(Refusal::TooLate));
         assert!(matches!(apply("2026-10-01"), Ok(Decision::Next(next)) if next.version == 5));
+    }
+
+    #[test]
+    fn who_began_from_an_older_version_undoes_nothing() {
+        let newest = Newest { version: 4, effective_from: day("2026-10-01"), hash: hash(&program("flat")) };
+        let apply = |after, preset| decide_apply(&newest, Some(after), program(preset), day("2026-10-01"), now());
+        assert_eq!(apply(3, "points"), Err(Refusal::Changed { version: 4, after: 3 }));
+        assert_eq!(apply(5, "points"), Err(Refusal::Changed { version: 4, after: 5 }));
+        assert!(matches!(apply(4, "points"), Ok(Decision::Next(_))));
+        // What he wants holds already: he may have asked before.
+        assert_eq!(apply(3, "flat"), Ok(Decision::Unchanged(4)));
     }
 
     #[test]

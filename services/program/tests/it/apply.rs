@@ -91,3 +91,17 @@ async fn applies_from_many_sides_to_two_copies_get_consecutive_versions() {
     assert_eq!(announced, (1..=41).collect::<Vec<u32>>());
     assert!(copies.0.stop().await && copies.1.stop().await);
 }
+
+#[tokio::test]
+async fn of_two_who_began_from_one_version_the_second_is_told() {
+    let bench = Bench::start().await;
+    let copies = tokio::join!(bench.copy(), bench.copy());
+    let both = join_all(["one", "two"].map(|name| bench.apply_after(Some(1), name, "2026-10-01", named(name)))).await;
+    let (applied, refused): (Vec<_>, Vec<_>) = both.into_iter().partition(Result::is_ok);
+    assert_eq!(applied.len(), 1);
+    let problem = refused.into_iter().find_map(Result::err).expect("one is refused");
+    assert_eq!((problem.code.as_str(), problem.pointer.as_deref()), (code::PROGRAM_CHANGED.code, Some("/after")));
+    assert!(problem.detail.contains("version 2 is the newest"), "{}", problem.detail);
+    assert_eq!(bench.apply_after(Some(2), "again", "2026-10-01", named("three")).await.expect("from the newest").version, 3);
+    assert!(copies.0.stop().await && copies.1.stop().await);
+}

@@ -52,7 +52,18 @@ impl Bench {
     }
 
     pub async fn apply(&self, operation_id: &str, from: &str, files: Files) -> Result<ProgramApplyReply, Problem> {
-        let request = ProgramApplyRequest { operation_id: operation_id.to_owned(), effective_from: day(from), files };
+        self.apply_after(None, operation_id, from, files).await
+    }
+
+    /// As one who says from which version he began.
+    pub async fn apply_after(
+        &self,
+        after: Option<u32>,
+        operation_id: &str,
+        from: &str,
+        files: Files,
+    ) -> Result<ProgramApplyReply, Problem> {
+        let request = ProgramApplyRequest { operation_id: operation_id.to_owned(), effective_from: day(from), after, files };
         self.ask::<ProgramApply>(request).await
     }
 
