@@ -141,7 +141,7 @@ impl Fleet {
             match copy.stopped {
                 None => {
                     copy.stopped = Some(Instant::now());
-                    self.tally.count(format!("stop at {}", copy.armed.as_ref().map_or("?", |trap| trap.place)));
+                    self.tally.count(format!("stop at {}", self.place_of(copy)));
                 }
                 Some(since) if since.elapsed() > RESUME_AFTER => {
                     signal(child, Signal::SIGCONT);
@@ -156,7 +156,7 @@ impl Fleet {
     fn died(&mut self, copy: &mut Copy, status: ExitStatus) {
         match (status.signal(), &copy.armed) {
             (Some(9), _) if copy.killed => {}
-            (Some(9), Some(trap)) => self.tally.count(format!("kill at {}", trap.place)),
+            (Some(9), Some(_)) => self.tally.count(format!("kill at {}", self.place_of(copy))),
             // While it starts it needs both servers, and says so where one is missing: its manager starts it again.
             (None, _) if status.code() == Some(1) => {
                 copy.start_at = Instant::now() + START_AGAIN;
@@ -171,6 +171,13 @@ impl Fleet {
                 self.tally.wrong.push(format!("a process of {:?} ended by itself with {status}: {last:#?}", copy.services));
             }
         }
+    }
+
+    /// Where the last failpoint was, by the process's own last words.
+    fn place_of(&self, copy: &Copy) -> String {
+        let log = fs::read_to_string(self.log_file(copy)).unwrap_or_default();
+        let last = log.lines().rev().find_map(|line| line.split_once(" failpoint ")?.1.split("place=\"").nth(1)?.split('"').next());
+        last.unwrap_or("an unknown place").to_owned()
     }
 
     /// `kill -9` of every process.

@@ -1,10 +1,7 @@
 //! Reads a stream as an outsider would: from its beginning, across everything that happens to the broker.
 
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -12,6 +9,7 @@ use anyhow::{Result, bail};
 use async_nats::jetstream::{
     self,
     consumer::{DeliverPolicy, pull::OrderedConfig},
+    stream::Stream,
 };
 use futures_util::StreamExt;
 use serde_json::Value;
@@ -42,10 +40,17 @@ impl Heard {
     }
 }
 
-/// A stream and what was heard of it so far.
+/// How far a stream was heard, in one life of stream and broker: another one counts from its own beginning.
+#[derive(Debug, Default)]
+struct Place {
+    life: String,
+    next: u64,
+}
+
+/// A stream and what was heard of it so far. What a broker tells again after a restart is heard again.
 pub struct Follower {
     heard: Arc<Mutex<Vec<Heard>>>,
-    next: Arc<AtomicU64>,
+    place: Arc<Mutex<Place>>,
     stream: &'static str,
     js: jetstream::Context,
     task: JoinHandle<()>,
@@ -56,16 +61,16 @@ impl Follower {
     pub fn start(nats: &async_nats::Client, stream: &'static str) -> Self {
         let mut js = jetstream::new(nats.clone());
         js.set_timeout(QUIET);
-        let (heard, next) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicU64::new(1)));
-        let (into, place, context) = (Arc::clone(&heard), Arc::clone(&next), js.clone());
+        let (heard, place) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Place::default())));
+        let (into, at, context) = (Arc::clone(&heard), Arc::clone(&place), js.clone());
         let task = tokio::spawn(async move {
             loop {
-                if read(&context, stream, &place, &into).await.is_err() {
+                if read(&context, stream, &at, &into).await.is_err() {
                     tokio::time::sleep(AGAIN).await;
                 }
             }
         });
-        Self { heard, next, stream, js, task }
+        Self { heard, place, stream, js, task }
     }
 
     /// What was heard from place `from` on.
@@ -81,8 +86,10 @@ impl Follower {
 
     /// How far the stream goes, if that was all heard.
     pub async fn end(&self) -> Result<u64> {
-        let last = self.js.get_stream(self.stream).await?.cached_info().state.last_sequence;
-        if last + 1 != self.next.load(Ordering::Relaxed) {
+        let stream = self.js.get_stream(self.stream).await?;
+        let (last, life) = (stream.cached_info().state.last_sequence, life_of(&self.js, &stream));
+        let place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        if last + 1 != place.next || life != place.life {
             bail!("{} has not been heard to its end", self.stream);
         }
         Ok(last)
@@ -95,13 +102,22 @@ impl Drop for Follower {
     }
 }
 
-async fn read(js: &jetstream::Context, name: &'static str, next: &AtomicU64, into: &Mutex<Vec<Heard>>) -> Result<()> {
+/// One life of a stream in one life of the broker.
+fn life_of(js: &jetstream::Context, stream: &Stream) -> String {
+    format!("{} {}", js.client().server_info().server_id, stream.cached_info().created)
+}
+
+async fn read(js: &jetstream::Context, name: &'static str, place: &Mutex<Place>, into: &Mutex<Vec<Heard>>) -> Result<()> {
     let stream = js.get_stream(name).await?;
-    if stream.cached_info().state.last_sequence + 1 < next.load(Ordering::Relaxed) {
-        // The broker has forgotten: what comes now has these numbers for the first time.
-        next.store(1, Ordering::Relaxed);
-    }
-    let deliver_policy = DeliverPolicy::ByStartSequence { start_sequence: next.load(Ordering::Relaxed) };
+    let next = {
+        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+        let life = life_of(js, &stream);
+        if life != place.life {
+            *place = Place { life, next: 1 };
+        }
+        place.next
+    };
+    let deliver_policy = DeliverPolicy::ByStartSequence { start_sequence: next };
     let consumer = stream.create_consumer(OrderedConfig { deliver_policy, ..OrderedConfig::default() }).await?;
     let mut messages = consumer.messages().await?;
     while let Ok(message) = tokio::time::timeout(QUIET, messages.next()).await {
@@ -110,7 +126,7 @@ async fn read(js: &jetstream::Context, name: &'static str, next: &AtomicU64, int
         let sequence = message.info().map_err(|error| anyhow::anyhow!("{error}"))?.stream_sequence;
         let json = serde_json::from_slice(&message.payload).unwrap_or(Value::Null);
         into.lock().unwrap_or_else(PoisonError::into_inner).push(Heard { subject: message.subject.to_string(), json });
-        next.store(sequence + 1, Ordering::Relaxed);
+        place.lock().unwrap_or_else(PoisonError::into_inner).next = sequence + 1;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! ```text
 //! plan      what a round will be: people, bills, sendings, faults; all from a seed
 //! model     what must come out of it: pure, and without any code of the services
-//! site      NATS and Postgres as children; proxy: connections that are cut around COMMIT
+//! site      NATS and Postgres as children; proxy: connections that are cut around COMMIT; forget: lost and spoiled streams
 //! fleet     the services' processes, killed and started again
 //! stores    documents until each has its receipt; registrations until each is answered
 //! gateway   messages to members, with reports; follow: what outsiders hear
@@ -16,6 +16,7 @@
 pub mod compare;
 pub mod fleet;
 pub mod follow;
+mod forget;
 pub mod found;
 pub mod gateway;
 pub mod model;

@@ -15,12 +15,17 @@ use crate::{
     found::Found,
     gateway::Gateway,
     model::Expected,
-    plan::{Plan, faults::Deed},
+    plan::{
+        Plan,
+        faults::{Amnesia, Deed, Fault},
+    },
     settle::settle,
-    site::Site,
+    site::{GUARD_EVERY_S, Site},
     stores::{Progress, of_stores, register, send},
 };
 
+/// Longer than the guard's pauses, twice.
+const GUARD_LOOKS: Duration = Duration::from_secs(2 * GUARD_EVERY_S as u64 + 1);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What outsiders hear of a site, through all its rounds.
@@ -78,7 +83,8 @@ pub async fn play(site: &mut Site, ears: &Ears, plan: &Arc<Plan>) -> Result<Verd
     let (sent, desk) = (sending.await??, registering.await??);
     let followers = [&*ears.receipts, &*ears.notify, &*ears.events];
     let served = || gateway.served() == ears.notify.count();
-    let settled = settle(site, &ears.nats, &mut fleet, &followers, served).await?;
+    let settled =
+        settle(site, &ears.nats, &mut fleet, &followers, served, plan.faults.iter().map(rest_after).max().unwrap_or_default()).await?;
     let mut tally = fleet.end();
     let found = Found::read(&mut site.database().await?, &plan.stores, began).await?;
     let seen = Seen {
@@ -88,12 +94,18 @@ pub async fn play(site: &mut Site, ears: &Ears, plan: &Arc<Plan>) -> Result<Verd
         receipts: of_stores(ears.receipts.since(from_receipts), &plan.stores),
         events: of_stores(ears.events.since(from_events), &plan.stores),
         inboxes: gateway.end().await?,
+        forgot: plan.faults.iter().any(|fault| matches!(fault.deed, Deed::Amnesia(_))),
     };
     let mut wrong = std::mem::take(&mut tally.wrong);
     wrong.extend(differences(plan, &expected, &seen));
     tally.counts.retain(|_, count| *count > 0);
     let documents = seen.sent.times.values().sum::<u32>() as usize;
     Ok(Verdict { documents, resent: seen.sent.resent, tally, settled, wrong })
+}
+
+/// How long nothing may move before all is noticed that this fault undid.
+fn rest_after(fault: &Fault) -> Duration {
+    if matches!(fault.deed, Deed::Amnesia(_)) { GUARD_LOOKS } else { Duration::ZERO }
 }
 
 /// Messages that nobody can read, each once: the broker knows them by their ids.
@@ -113,8 +125,17 @@ async fn disturb(site: &mut Site, fleet: &mut Fleet, plan: &Plan, progress: &Pro
     let mut rng = StdRng::seed_from_u64(plan.seed ^ 0x4641_554c);
     let mut servers_disturbed = false;
     for fault in &plan.faults {
+        if let Deed::Amnesia(Amnesia::Restored) = fault.deed {
+            watch(site, fleet, progress.reached(fault.at / 2)).await?;
+            site.copy_store()?;
+        }
         watch(site, fleet, progress.reached(fault.at)).await?;
         match &fault.deed {
+            Deed::Amnesia(amnesia) => {
+                site.forget(*amnesia, &mut rng).await?;
+                fleet.tally.count(amnesia.name());
+                servers_disturbed = true;
+            }
             Deed::KillAll => fleet.kill_all(),
             Deed::KillOne => fleet.kill_one(&mut rng),
             Deed::BrokerKilled => {

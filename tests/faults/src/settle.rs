@@ -17,15 +17,18 @@ const PATIENCE: Duration = Duration::from_mins(3);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Waits until nothing moves any more.
+///
+/// `looked_after`: how long it must rest, for what has been forgotten is only noticed at the guard's next look.
 pub async fn settle(
     site: &Site,
     nats: &async_nats::Client,
     fleet: &mut Fleet,
     followers: &[&Follower],
     served: impl Fn() -> bool,
+    looked_after: Duration,
 ) -> Result<Duration> {
     let since = Instant::now();
-    let mut before = None;
+    let (mut before, mut still_since) = (None, Instant::now());
     loop {
         fleet.look(site)?;
         let now = rest(site, nats, fleet, followers, &served).await;
@@ -38,7 +41,11 @@ pub async fn settle(
         let now = now.ok();
         // Twice the same: what was published after the first look has been seen by the second.
         if now.is_some() && now == before {
-            return Ok(since.elapsed());
+            if still_since.elapsed() >= looked_after {
+                return Ok(since.elapsed());
+            }
+        } else {
+            still_since = Instant::now();
         }
         before = now;
         tokio::time::sleep(LOOK_EVERY).await;

@@ -21,13 +21,17 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use rand::rngs::StdRng;
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
-use crate::proxy::Proxy;
+use crate::{forget, plan::faults::Amnesia, proxy::Proxy};
 
 /// Dead processes' messages come again after this time: soon, so that a round need not wait.
 const ACK_WAIT_S: u32 = 2;
+
+/// What the broker has forgotten is noticed after this time.
+pub const GUARD_EVERY_S: u32 = 2;
 
 /// What forced aborts are made of: triggers that look at one row, which a campaign writes.
 const ABORTS: &str = "
@@ -84,7 +88,7 @@ impl Site {
         let mut site =
             Self { nats: None, postgres: Some(postgres), proxy, keys, admin_url, home, _lock: lock, stores, programs, ports, dir };
         site.start_nats()?;
-        streams::ensure_streams(&site.provisioner().await?, 1).await?;
+        site.ensure_streams().await?;
         let mut database = site.database().await?;
         sqlx::raw_sql(ABORTS).execute(&mut database).await?;
         for table in ABORTED {
@@ -130,6 +134,7 @@ impl Site {
             ("JIFEN_DATABASE_URL", format!("postgres://127.0.0.1:{}/jifen", self.proxy.port())),
             ("JIFEN_NATS_URL", self.nats_url()),
             ("JIFEN_ACK_WAIT_S", ACK_WAIT_S.to_string()),
+            ("JIFEN_GUARD_EVERY_S", GUARD_EVERY_S.to_string()),
             ("JIFEN_BATCH_MESSAGES", batch_messages.to_string()),
         ];
         command(&self.home, &variables)
@@ -178,6 +183,38 @@ impl Site {
         tokio::task::block_in_place(|| drop(dead));
         self.postgres = Some(launch_postgres(&self.home, &self.programs, self.ports[0])?);
         Ok(())
+    }
+
+    /// Makes the streams that are missing, as the operator does who finds them gone.
+    async fn ensure_streams(&self) -> Result<()> {
+        Ok(streams::ensure_streams(&self.provisioner().await?, 1).await?)
+    }
+
+    /// A copy of all streams, taken while the broker holds its breath.
+    pub fn copy_store(&self) -> Result<()> {
+        let pid = self.nats.as_ref().map(NatsServer::pid);
+        send(pid, Signal::SIGSTOP)?;
+        let copied = forget::copy(&self.store(), &self.folder().join("store-copy"));
+        send(pid, Signal::SIGCONT)?;
+        copied
+    }
+
+    fn store(&self) -> PathBuf {
+        self.home.nats_dir().join("store")
+    }
+
+    /// The broker forgets.
+    pub async fn forget(&mut self, amnesia: Amnesia, rng: &mut StdRng) -> Result<()> {
+        if let Amnesia::Recreated(stream) = amnesia {
+            async_nats::jetstream::new(self.provisioner().await?).delete_stream(stream).await?;
+        } else {
+            send(self.nats.as_ref().map(NatsServer::pid), Signal::SIGKILL)?;
+            let dead = self.nats.take();
+            tokio::task::block_in_place(|| drop(dead));
+            forget::spoil(&self.store(), &self.folder().join("store-copy"), amnesia, rng)?;
+            self.start_nats()?;
+        }
+        self.ensure_streams().await
     }
 
     /// From now on so many of a hundred transactions fail so; 0: none.

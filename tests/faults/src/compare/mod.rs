@@ -29,6 +29,8 @@ pub struct Seen {
     pub events: Vec<Heard>,
     /// What customers got.
     pub inboxes: Inboxes,
+    /// The broker has forgotten something: what outsiders published and nobody had read yet may be gone.
+    pub forgot: bool,
 }
 
 /// What both sides of a comparison are about.
@@ -68,7 +70,19 @@ fn members(round: &Round<'_>, wrong: &mut Vec<String>) {
 fn dead_letters(round: &Round<'_>, wrong: &mut Vec<String>) {
     let found = round.seen.found.dead_letters.iter().map(|(consumer, _, subject)| format!("{consumer} {subject}"));
     let planned = round.plan.poison.iter().map(|poison| format!("{} {}", poison.consumer, poison.subject));
-    same("dead letters", planned.collect(), found.collect(), wrong);
+    let (mut planned, found): (Vec<String>, Vec<String>) = (planned.collect(), found.collect());
+    if round.seen.forgot {
+        // Nobody publishes poison again; and what came back from a copy may have another place, and be set aside twice.
+        planned.retain(|line| found.contains(line));
+        let mut once = found;
+        once.sort();
+        once.dedup();
+        planned.sort();
+        planned.dedup();
+        same("dead letters", planned, once, wrong);
+    } else {
+        same("dead letters", planned, found, wrong);
+    }
 }
 
 /// Compares two lists whatever their order.

@@ -51,7 +51,7 @@ impl Trap {
         const BUSY: [&str; 5] = ["ingest", "points", "points", "campaign", "notification"];
         let service = if rng.random_bool(0.6) { BUSY.choose(rng) } else { SERVICES.choose(rng) }.copied().unwrap_or("points");
         let place = if rng.random_bool(0.15) { "any" } else { PLACES.choose(rng).copied().unwrap_or("any") };
-        let nth = if place == "any" { rng.random_range(1..200) } else { rng.random_range(1..=6) };
+        let nth = if place == "any" { rng.random_range(1..200) } else { rng.random_range(1..=4) };
         let deed = match rng.random_range(0..12) {
             0 => format!("pause-{}", rng.random_range(200..2_500)),
             1 => "stop".to_owned(),
@@ -76,9 +76,53 @@ pub enum Cut {
     AfterCommit,
 }
 
+/// The streams that a broker may lose.
+pub const STREAMS: [&str; 5] = ["EVENTS", "NOTIFY", "RECEIPTS", "POS", "GATEWAY_RECEIPTS"];
+
+/// What the broker forgets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Amnesia {
+    /// A stream is made anew while everybody is connected.
+    Recreated(&'static str),
+    /// The folder with all streams is gone.
+    Deleted,
+    /// All streams are as they were a while ago.
+    Restored,
+    /// The end of a stream's file is cut off, by so many permille of it.
+    Truncated(&'static str, u64),
+    /// Bits of a stream's file are wrong.
+    Flipped(&'static str),
+}
+
+impl Amnesia {
+    fn new(rng: &mut StdRng) -> Self {
+        let stream = STREAMS.choose(rng).copied().unwrap_or("EVENTS");
+        match rng.random_range(0..6) {
+            0 | 1 => Self::Recreated(stream),
+            2 => Self::Deleted,
+            3 => Self::Restored,
+            4 => Self::Truncated(stream, rng.random_range(10..900)),
+            _ => Self::Flipped(stream),
+        }
+    }
+
+    /// Its name in the report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Recreated(_) => "amnesia: stream recreated",
+            Self::Deleted => "amnesia: store deleted",
+            Self::Restored => "amnesia: store restored",
+            Self::Truncated(..) => "amnesia: file truncated",
+            Self::Flipped(_) => "amnesia: bits flipped",
+        }
+    }
+}
+
 /// One fault.
 #[derive(Debug, Clone)]
 pub enum Deed {
+    /// The broker forgets.
+    Amnesia(Amnesia),
     /// `kill -9` of every process.
     KillAll,
     /// `kill -9` of one process.
@@ -121,7 +165,8 @@ pub struct Fault {
 
 impl Fault {
     fn new(rng: &mut StdRng) -> Self {
-        let deed = match rng.random_range(0..12) {
+        let deed = match rng.random_range(0..15) {
+            12..=14 => Deed::Amnesia(Amnesia::new(rng)),
             0 => Deed::KillAll,
             1 | 2 => Deed::KillOne,
             3 => Deed::BrokerKilled,
@@ -144,7 +189,7 @@ impl Fault {
 
 /// All that goes wrong in a round: failpoints, one after the other in each process, and faults from outside.
 pub(super) fn faults(rng: &mut StdRng, copies: usize) -> (Vec<Vec<Trap>>, Vec<Fault>) {
-    let traps = (0..copies).map(|_| (0..rng.random_range(0..=4)).map(|_| Trap::new(rng)).collect()).collect();
+    let traps = (0..copies).map(|_| (0..rng.random_range(0..=6)).map(|_| Trap::new(rng)).collect()).collect();
     let mut faults: Vec<Fault> = (0..rng.random_range(1..=4)).map(|_| Fault::new(rng)).collect();
     faults.sort_by_key(|fault| fault.at);
     (traps, faults)
