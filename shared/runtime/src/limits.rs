@@ -66,6 +66,9 @@ pub const ACKS_PENDING: i64 = 10_000;
 pub const PUBLISH_WAIT: Duration = Duration::from_secs(2);
 /// Marks are written together this often. What a crash takes of them is published again.
 pub const MARK_EVERY: Duration = Duration::from_millis(100);
+/// A mark that could not be saved is saved again after these pauses: together shorter than [`STOP_WAIT`], and long enough for
+/// Postgres to restart.
+pub const MARK_AGAIN: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(900), Duration::from_secs(3)];
 /// The sweeper looks this often.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// And this often while nothing is committed.

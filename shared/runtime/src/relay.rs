@@ -307,7 +307,7 @@ async fn mark_all(service: &'static str, pool: PgPool, mut queue: mpsc::Receiver
     while queue.recv_many(&mut marks, MARKS_IN_BATCH).await > 0 {
         for of_slot in by_slot(&mut marks) {
             failpoint::pass(service, "relay.marking");
-            if let Err(error) = save_marks(&pool, of_slot).await {
+            if let Err(error) = save_marks_or_again(&pool, of_slot).await {
                 tracing::warn!(service, %error, commits = of_slot.len(), "marking failed; the commits will be published again");
             }
         }
@@ -316,6 +316,17 @@ async fn mark_all(service: &'static str, pool: PgPool, mut queue: mpsc::Receiver
         // A mark is in no hurry, and a statement costs the same for many as for one.
         tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(limits::MARK_EVERY) => {} }
     }
+}
+
+/// Saves marks of one slot, a few times if need be: a connection that was cut is no reason to publish all of it again.
+async fn save_marks_or_again(pool: &PgPool, marks: &[Mark]) -> Result<(), sqlx::Error> {
+    for pause in limits::MARK_AGAIN {
+        if save_marks(pool, marks).await.is_ok() {
+            return Ok(());
+        }
+        tokio::time::sleep(pause).await;
+    }
+    save_marks(pool, marks).await
 }
 
 /// One slot a statement, as a parameter: Postgres then opens one partition of the ring, not all of them. But for the minutes

@@ -272,3 +272,27 @@ async fn a_service_that_can_not_publish_stops_reading_and_loses_nothing() {
     assert_eq!(bench.number("select count(*) from dead_letter").await, 0);
     assert!(copy.stop().await);
 }
+
+/// Makes the next two marks fail.
+const MARKS_FAIL: &str = "
+    create sequence attempts;
+    create function fail_twice() returns trigger language plpgsql security definer as $$
+    begin
+        if nextval('points.attempts') <= 2 then raise exception 'not now'; end if;
+        return new;
+    end $$;
+    create trigger fail_twice before update on outbox_commit for each row execute function fail_twice();";
+
+#[tokio::test]
+async fn a_mark_that_failed_is_made_again() {
+    let bench = Bench::start(POINTS).await;
+    let mut admin = PgConnection::connect(bench.env.admin_url()).await.expect("administrator");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("set search_path to {POINTS}; {MARKS_FAIL}"))).execute(&mut admin).await.expect("trigger");
+    // Time stands still: no sweeper ever takes over.
+    let copy = bench.copy_at(&Arc::new(ManualClock::new(bus::published_at()))).await;
+    bench.tell(["a"]).await;
+    bench.quiet().await;
+    let attempts: i64 = sqlx::query_scalar("select last_value from attempts").fetch_one(&mut admin).await.expect("attempts");
+    assert_eq!(attempts, 3);
+    assert!(copy.stop().await);
+}
