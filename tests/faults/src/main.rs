@@ -8,6 +8,8 @@ use jifen_faults::{plan::Plan, round::Verdict, season::play_season};
 
 /// Rounds that share servers.
 const SEASON: u64 = 10;
+/// Differences of one round that are shown.
+const LINES: usize = 20;
 
 /// Kills, stops and cuts a running system at seeded moments, and compares what comes out with a model.
 #[derive(Debug, Parser)]
@@ -65,8 +67,11 @@ impl Total {
                     settled.subsec_millis() / 100,
                     counts.join(", ")
                 ));
-                for line in wrong {
+                for line in wrong.iter().take(LINES) {
                     say(&format!("    {line}"));
+                }
+                if wrong.len() > LINES {
+                    say(&format!("    and {} more", wrong.len() - LINES));
                 }
                 self.documents += documents;
                 for (what, count) in &tally.counts {

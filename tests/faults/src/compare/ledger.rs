@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::json;
 use uuid::Uuid;
 
 use super::{Round, same};
@@ -111,7 +110,11 @@ fn accounts(round: &Round<'_>, wrong: &mut Vec<String>) {
         let sum: i64 = own.iter().map(|entry| entry.points).sum();
         let number = &account.member_no;
         if (account.active, account.lifetime, account.in_lots, account.rest) != (sum, sum, sum, 0) {
-            wrong.push(format!("{number}: entries sum to {sum}, {account:?}"));
+            let (active, lots) = (account.active, account.in_lots);
+            wrong.push(format!(
+                "{number}: entries sum to {sum}, the account says {active}, its lots hold {lots}, other balances {}",
+                account.rest
+            ));
         }
         let mut head = chain::GENESIS.to_vec();
         for (place, entry) in own.iter().enumerate() {
@@ -206,7 +209,11 @@ fn standings(round: &Round<'_>, wrong: &mut Vec<String>) {
         let step = tier(active);
         let changes = if step == 0 { 0..=0 } else { 1..=i64::try_from(step).unwrap_or(0) };
         if standing.qualifying != active || standing.tier.as_deref() != Some(TIERS[step].0) || !changes.contains(&standing.changes) {
-            wrong.push(format!("{}: {active} points are {}, found {}", standing.member_no, TIERS[step].0, json!(format!("{standing:?}"))));
+            let (tier, points) = (standing.tier.as_deref().unwrap_or("no tier"), standing.qualifying);
+            wrong.push(format!(
+                "{}: {active} points are {}, found {points} and {tier} after {} changes",
+                standing.member_no, TIERS[step].0, standing.changes
+            ));
         }
     }
 }
