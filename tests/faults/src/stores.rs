@@ -21,7 +21,7 @@ use crate::{
     plan::{Plan, Sending, What},
 };
 
-/// A document without a receipt is sent again after this time.
+/// A document without a receipt is sent again after this time, and then after twice as long each time.
 const RESEND_AFTER: Duration = Duration::from_secs(4);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A question without an answer is asked again after this time.
@@ -68,14 +68,14 @@ pub struct Sent {
 pub async fn send(nats: async_nats::Client, plan: Arc<Plan>, receipts: Arc<Follower>, from: usize, progress: Progress) -> Result<Sent> {
     let mut rng = StdRng::seed_from_u64(plan.seed ^ 0x0050_4f53);
     let mut sent = Sent::default();
-    let mut open: HashMap<String, (Sending, Instant)> = HashMap::new();
+    let mut open: HashMap<String, (Sending, Instant, Duration)> = HashMap::new();
     // Some rounds come in a rush, some trickle.
     let pause_ms = rng.random_range(0..20);
     for (place, sending) in plan.sendings.iter().enumerate() {
         nats.publish(sending.subject.clone(), sending.bytes.clone().into()).await?;
         let hash = sha256(&sending.bytes);
         *sent.times.entry(hash.clone()).or_default() += 1;
-        open.insert(hash, (sending.clone(), Instant::now()));
+        open.insert(hash, (sending.clone(), Instant::now(), RESEND_AFTER));
         let permille = (place + 1) * 1_000 / plan.sendings.len();
         progress.0.store(u32::try_from(permille)?, Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(rng.random_range(0..=pause_ms))).await;
@@ -88,12 +88,12 @@ pub async fn send(nats: async_nats::Client, plan: Arc<Plan>, receipts: Arc<Follo
             open.remove(receipt.text("sha256"));
         }
         if since.elapsed() > PATIENCE {
-            let subjects: Vec<&str> = open.values().take(5).map(|(sending, _)| sending.subject.as_str()).collect();
+            let subjects: Vec<&str> = open.values().take(5).map(|(sending, ..)| sending.subject.as_str()).collect();
             bail!("{} documents have no receipt, as of {subjects:?}", open.len());
         }
-        for (hash, (sending, at)) in open.iter_mut().filter(|(_, (_, at))| at.elapsed() > RESEND_AFTER) {
+        for (hash, (sending, at, wait)) in open.iter_mut().filter(|(_, (_, at, wait))| at.elapsed() > *wait) {
             nats.publish(sending.subject.clone(), sending.bytes.clone().into()).await?;
-            *at = Instant::now();
+            (*at, *wait) = (Instant::now(), *wait * 2);
             *sent.times.entry(hash.clone()).or_default() += 1;
             sent.resent += 1;
         }
