@@ -14,7 +14,7 @@ const KEEP_EVERY: Duration = Duration::from_secs(2);
 /// Looks after the streams until `stop`, whatever happens to the broker meanwhile.
 pub async fn keep(nats_url: String, keys: Keys, stop: CancellationToken) {
     let credentials = rights::credentials(&keys, rights::PROVISIONER);
-    let mut client = None;
+    let (mut client, mut read) = (None, String::new());
     let mut said = String::new();
     loop {
         let kept = async {
@@ -23,6 +23,13 @@ pub async fn keep(nats_url: String, keys: Keys, stop: CancellationToken) {
                 none => none.insert(nats::connect(&nats_url, &credentials).await?),
             };
             streams::ensure_streams(client, 1).await?;
+            let server = client.server_info().server_id;
+            if read != server {
+                for (stream, messages) in keeper::find_unreadable(client).await? {
+                    tracing::warn!(stream, messages, "the broker can't read messages that it counts: its disk or its files are damaged");
+                }
+                read = server;
+            }
             Ok::<_, anyhow::Error>(keeper::make_room(client).await?)
         };
         let now = match kept.await {

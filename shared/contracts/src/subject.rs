@@ -26,6 +26,10 @@ pub const STREAMS: &[(&str, &str)] = &[
 /// stream's beginning has aged out, or is lost.
 pub const PURGED_TO: &str = "jifen_purged_to";
 
+/// In a stream's metadata: sequences whose messages the broker counts and can't read, as ranges `first-last` with commas between.
+/// It does not notice by itself: the keeper reads what is not acknowledged yet when the broker has restarted.
+pub const UNREADABLE: &str = "jifen_unreadable";
+
 /// The stream that takes `subject`, if any.
 pub fn stream_of(subject: &str) -> Option<&'static str> {
     let by_root = |root| match root {

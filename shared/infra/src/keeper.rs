@@ -5,17 +5,29 @@
 //! are no services (receipts for stores, commands for gateways) are never purged: their readers come when they like. Their age
 //! and size bound them, and what does not fit waits in its sender's outbox.
 
+use std::time::Duration;
+
 use async_nats::Client;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use async_nats::jetstream::context::ConsumerInfoErrorKind;
 use async_nats::jetstream::stream::{Info, RawMessageErrorKind, Stream};
 use async_nats::jetstream::{self, consumer};
-use jifen_contracts::subject::PURGED_TO;
+use futures_util::{StreamExt, TryStreamExt};
+use jifen_contracts::subject::{PURGED_TO, UNREADABLE};
 
 use crate::rights;
 use crate::streams::{SPECS, StreamsError};
 
 /// A stream fuller than this, in percent of its bytes, is purged of what everybody has.
 pub const FULL_PERCENT: u64 = 60;
+
+/// Messages that are read in one go, and how many at most of a stream: the newest, where nobody has read them.
+const READ_AT_ONCE: usize = 1_000;
+const READ_AT_MOST: u64 = 200_000;
+/// The reading consumer goes by itself if we do.
+const READER_IDLE: Duration = Duration::from_secs(30);
+/// More ranges than this are written down as one: a stream's metadata are small.
+const RANGES_AT_MOST: usize = 500;
 
 /// What was done about a full stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,4 +105,73 @@ async fn first_unread(stream: &Stream<Info>, durable: &consumer::Info) -> Result
         }
     }
     Ok(first)
+}
+
+/// Reads what is not acknowledged yet, without its content, and writes down which sequences the broker counts and can't read:
+/// it looks at checksums when a message is due, and passes over a damaged one without a word. To be called when the broker
+/// has restarted. `client` is the provisioner's. Gives the number of damaged messages by stream.
+pub async fn find_unreadable(client: &Client) -> Result<Vec<(&'static str, u64)>, StreamsError> {
+    let context = jetstream::new(client.clone());
+    let mut found = Vec::new();
+    for spec in SPECS {
+        let failed = |reason: String| StreamsError::Refused { stream: spec.name, reason };
+        let stream = context.get_stream(spec.name).await.map_err(|error| failed(error.to_string()))?;
+        let ranges = unreadable(&stream).await.map_err(failed)?;
+        if ranges.is_empty() {
+            continue;
+        }
+        let (first, last) = (ranges[0].0, ranges[ranges.len() - 1].1);
+        let noted = if ranges.len() > RANGES_AT_MOST { vec![(first, last)] } else { ranges.clone() };
+        let mut config = stream.cached_info().config.clone();
+        let text: Vec<String> = noted.iter().map(|(first, last)| format!("{first}-{last}")).collect();
+        config.metadata.insert(UNREADABLE.to_owned(), text.join(","));
+        context.update_stream(config).await.map_err(|error| failed(error.to_string()))?;
+        found.push((spec.name, ranges.iter().map(|(first, last)| last - first + 1).sum()));
+    }
+    Ok(found)
+}
+
+/// The ranges of what can't be read behind what every reader has acknowledged.
+async fn unreadable(stream: &Stream<Info>) -> Result<Vec<(u64, u64)>, String> {
+    let state = &stream.cached_info().state;
+    let durables: Vec<consumer::Info> = stream.consumers().try_collect().await.map_err(|error| error.to_string())?;
+    let of_interest = durables.iter().filter(|info| info.config.durable_name.is_some());
+    let floor = of_interest.map(|info| info.ack_floor.stream_sequence).min().unwrap_or(0);
+    let from = (floor + 1).max(state.first_sequence).max(state.last_sequence.saturating_sub(READ_AT_MOST));
+    if state.messages == 0 || from > state.last_sequence {
+        return Ok(Vec::new());
+    }
+    let config = pull::Config {
+        deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: from },
+        ack_policy: AckPolicy::None,
+        headers_only: true,
+        memory_storage: true,
+        inactive_threshold: READER_IDLE,
+        ..pull::Config::default()
+    };
+    let reader: PullConsumer = stream.create_consumer(config).await.map_err(|error| error.to_string())?;
+    let mut next = from;
+    let mut missing: Vec<(u64, u64)> = Vec::new();
+    loop {
+        let mut messages = reader.fetch().max_messages(READ_AT_ONCE).messages().await.map_err(|error| error.to_string())?;
+        let before = next;
+        while let Some(message) = messages.next().await {
+            let message = message.map_err(|error| error.to_string())?;
+            let sequence = message.info().map_err(|error| error.to_string())?.stream_sequence;
+            if sequence > next {
+                missing.push((next, sequence - 1));
+            }
+            next = next.max(sequence + 1);
+        }
+        if next == before || next > state.last_sequence {
+            break;
+        }
+    }
+    if next <= state.last_sequence {
+        missing.push((next, state.last_sequence));
+    }
+    let name = reader.cached_info().name.clone();
+    // It would go by itself.
+    let _ = stream.delete_consumer(&name).await;
+    Ok(missing)
 }

@@ -87,6 +87,17 @@ pub enum NatsServerError {
     /// The child.
     #[error(transparent)]
     Child(#[from] ChildError),
+    /// It does not come up, perhaps because it can't get through its files.
+    #[error(
+        "{source}\nIf that log ends in the restore of a stream, its files are damaged: move {store} away and start again. Nothing is lost: \
+         what jifen had published is published again from the database, and stores send again what has no receipt"
+    )]
+    NotReady {
+        /// What it said.
+        source: ChildError,
+        /// Where its streams lie.
+        store: PathBuf,
+    },
     /// It goes on with its old users.
     #[error("NATS did not take its new configuration; the last lines of its log:\n{0}")]
     NotReloaded(String),
@@ -135,7 +146,11 @@ impl NatsServer {
         })?;
         let monitor_port = options.monitor_port;
         let mut server = Self { child, config, home: home.clone(), options };
-        server.child.wait_ready(READY_PATIENCE, || is_healthy(monitor_port))?;
+        let ready = server.child.wait_ready(READY_PATIENCE, || is_healthy(monitor_port));
+        ready.map_err(|source| match source {
+            source @ ChildError::NotReady { .. } => NatsServerError::NotReady { source, store: dir.join("store") },
+            other => other.into(),
+        })?;
         Ok(server)
     }
 

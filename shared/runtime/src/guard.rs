@@ -18,7 +18,7 @@ use std::{
 use async_nats::jetstream::stream::{Info, RawMessageErrorKind, Stream};
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
-use jifen_contracts::subject::PURGED_TO;
+use jifen_contracts::subject::{PURGED_TO, UNREADABLE};
 use sqlx::PgConnection;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -63,6 +63,7 @@ struct Gaps {
     created: DateTime<Utc>,
     connection: u64,
     missing: u64,
+    unreadable: Vec<(i64, i64)>,
 }
 
 /// The marked commits of one epoch, by the highest of them.
@@ -100,7 +101,7 @@ impl Guard {
     /// Looks at every stream that this service has published to. True if it shall look again at once.
     pub(crate) async fn look(&mut self, cx: &Ctx, connection: &mut PgConnection) -> Result<bool, Failure> {
         let looked_on = cx.relay.connection();
-        let (mut forgotten, mut silent) = (0, false);
+        let (mut forgotten, mut silent) = (0_i64, false);
         let groups = list_groups(connection).await?;
         let streams: BTreeSet<&str> = groups.iter().map(|group| group.stream.as_str()).collect();
         for stream in streams {
@@ -122,11 +123,13 @@ impl Guard {
             }
             forgotten += lost;
         }
-        if forgotten == 0 {
-            let next = if silent { self.every.min(limits::SWEEP_EVERY_IDLE) } else { self.every };
-            (self.due, self.connection) = (Instant::now() + next, looked_on);
-        }
-        Ok(forgotten > 0)
+        // Where something was lost it is looked at again soon, but not at once: the broker may still take what it has lost for a
+        // repeat, as long as it remembers the ids.
+        let soon = silent || forgotten > 0;
+        let next = if soon { self.every.min(limits::SWEEP_EVERY_IDLE) } else { self.every };
+        let more = forgotten >= limits::GUARD_ROWS;
+        (self.due, self.connection) = (Instant::now() + if more { Duration::ZERO } else { next }, looked_on);
+        Ok(more)
     }
 
     /// Looks at one stream; gives the rows that lost their mark.
@@ -138,7 +141,8 @@ impl Guard {
         let max_age = info.config.max_age;
         let aged = chrono::Duration::from_std(max_age + limits::GUARD_GRACE).ok().filter(|_| !max_age.is_zero());
         let oldest = aged.and_then(|aged| cx.clock.now().checked_sub_signed(aged)).unwrap_or(DateTime::UNIX_EPOCH);
-        let gaps = Gaps { created, connection: cx.relay.connection(), missing };
+        let unreadable = info.config.metadata.get(UNREADABLE).map(|text| ranges_of(text)).unwrap_or_default();
+        let gaps = Gaps { created, connection: cx.relay.connection(), missing, unreadable };
         let seen = Seen {
             created,
             first: number(state.first_sequence),
@@ -156,8 +160,9 @@ impl Guard {
             }
         }
         let name = &seen.stream.cached_info().config.name;
-        if lost == 0 && missing > 0 && self.known_gaps.get(name) != Some(&gaps) {
-            let ranges = seen.gaps(cx, missing).await?;
+        if lost == 0 && (missing > 0 || !gaps.unreadable.is_empty()) && self.known_gaps.get(name) != Some(&gaps) {
+            let mut ranges = if missing > 0 { seen.gaps(cx, missing).await? } else { Vec::new() };
+            ranges.extend(&gaps.unreadable);
             lost += forget_within(connection, name, created, &ranges, oldest).await?;
             if lost == 0 {
                 self.known_gaps.insert(name.clone(), gaps);
@@ -239,6 +244,12 @@ impl Seen {
         }
         Ok(ranges)
     }
+}
+
+/// Reads `first-last` with commas between.
+fn ranges_of(text: &str) -> Vec<(i64, i64)> {
+    let range = |range: &str| range.split_once('-').and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
+    text.split(',').filter_map(range).collect()
 }
 
 /// Every epoch that has marks, with its highest one: one step through the index each.

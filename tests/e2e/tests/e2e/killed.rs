@@ -11,7 +11,7 @@ use crate::same_result::{DEMO, compare_with_undisturbed};
 const SEED: u64 = 20_261_001;
 const KILLS: u32 = 3;
 /// A dead process's messages come again after this time: soon, so that the test need not wait.
-const ACK_WAIT_S: &str = "3";
+pub const ACK_WAIT_S: &str = "3";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_again_and_again_it_comes_to_the_same() {
@@ -49,20 +49,20 @@ async fn killed_again_and_again_it_comes_to_the_same() {
 }
 
 /// The stores that send the demo's documents: a process of their own, which nobody kills.
-struct Stores(Child);
+pub struct Stores(Child);
 
 impl Stores {
-    fn begin(system: &System) -> Self {
+    pub fn begin(system: &System) -> Self {
         let mut command = system.command(&DEMO);
         Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the demo starts"))
     }
 
-    fn have_ended(&mut self) -> bool {
+    pub fn have_ended(&mut self) -> bool {
         self.0.try_wait().expect("waiting for the demo").is_some()
     }
 
     /// Waits until they have sent everything or given up.
-    async fn end(mut self) {
+    pub async fn end(mut self) {
         until("the demo ends", PATIENCE, async || self.have_ended().then_some(())).await;
     }
 }

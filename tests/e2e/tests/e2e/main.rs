@@ -1,6 +1,7 @@
 //! The product through its own door: the executable, started as an operator starts it, and clients that know nothing but the
 //! wire contract.
 
+mod amnesia;
 mod bad_documents;
 mod documents;
 mod figures;
