@@ -28,6 +28,7 @@ pub struct Settings {
     pub nats_port: u16,
     pub nats_monitor_port: u16,
     pub nats_host: std::net::IpAddr,
+    pub nats_sync_always: bool,
     pub nats_server: Option<PathBuf>,
     pub postgres_bin: Option<PathBuf>,
     pub offline: bool,
@@ -104,6 +105,7 @@ impl Settings {
             connections: self.connections,
             unreadable_event_s: self.unreadable_event_s,
             guard_every_s: self.guard_every_s,
+            publish_atomic: self.nats_sync_always,
         }
     }
 }

@@ -253,6 +253,7 @@ fn start_nats(settings: &Settings, home: &Home, keys: &Keys, stores: &[StoreCode
         host: settings.nats_host,
         port: settings.nats_port,
         monitor_port: settings.nats_monitor_port,
+        sync_always: settings.nats_sync_always,
         ..NatsOptions::new(found.path)
     };
     Ok(NatsServer::start(home, keys, options, stores, &say)?)

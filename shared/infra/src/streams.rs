@@ -90,6 +90,8 @@ pub fn config(spec: &StreamSpec, replicas: usize) -> Config {
         num_replicas: replicas,
         // A gap in a stream then means loss, and is found.
         deny_delete: true,
+        // Where every write is synced, the services publish a commit's messages as one batch.
+        allow_atomic_publish: true,
         ..Config::default()
     }
 }
@@ -142,6 +144,7 @@ fn is_as_wanted(existing: &Config, wanted: &Config) -> bool {
         && existing.duplicate_window == wanted.duplicate_window
         && existing.num_replicas == wanted.num_replicas
         && existing.deny_delete == wanted.deny_delete
+        && existing.allow_atomic_publish == wanted.allow_atomic_publish
 }
 
 fn refused(stream: &'static str, kind: &CreateStreamErrorKind, reason: String) -> StreamsError {

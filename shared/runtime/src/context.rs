@@ -154,7 +154,15 @@ impl Ctx {
         let mut js = jetstream::new(nats.clone());
         js.set_timeout(crate::limits::ASK_WAIT);
         let seal = config.seal.derive(service);
-        let relay = Relay::start(service, js.clone(), connect, seal.clone(), config.clock.0.clone(), config.telemetry.clone());
+        let relay = Relay::start(
+            service,
+            js.clone(),
+            connect,
+            seal.clone(),
+            config.clock.0.clone(),
+            config.telemetry.clone(),
+            config.limits.publish_atomic,
+        );
         let programs = Programs::load(&pool).await.map_err(|source| StartError::Database { service, source })?;
         Ok(Arc::new(Self {
             service,

@@ -11,6 +11,7 @@
 //! batch), [`outbox`], [`relay`], [`sweep`] and [`guard`] (how events leave, and stay), [`endpoint`] (requests), [`programs`] (the rules),
 //! [`crypto`], [`telemetry`], [`http`].
 
+mod atomic;
 pub mod context;
 pub mod copy;
 pub mod crypto;

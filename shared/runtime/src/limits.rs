@@ -21,11 +21,21 @@ pub struct Limits {
     pub unreadable_event_s: u64,
     /// Seconds between two looks whether the broker still has what it acknowledged; it is also looked at after a reconnect.
     pub guard_every_s: u64,
+    /// The messages of a commit are published as one atomic batch: for a broker that syncs every write.
+    pub publish_atomic: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { batch_messages: 500, ack_wait_s: 30, unpublished_rows: 50_000, connections: 8, unreadable_event_s: 3_600, guard_every_s: 30 }
+        Self {
+            batch_messages: 500,
+            ack_wait_s: 30,
+            unpublished_rows: 50_000,
+            connections: 8,
+            unreadable_event_s: 3_600,
+            guard_every_s: 30,
+            publish_atomic: false,
+        }
     }
 }
 
@@ -64,6 +74,10 @@ pub const BATCHES_IN_FLIGHT: usize = 4;
 pub const ACKS_PENDING: i64 = 10_000;
 /// Publishing from memory may take so long before the input is acked anyway and the rows belong to the sweeper.
 pub const PUBLISH_WAIT: Duration = Duration::from_secs(2);
+/// So many messages are worth an atomic batch,
+pub const ATOMIC_FROM: usize = 8;
+/// and so many fit into one.
+pub const ATOMIC_TO: usize = 1_000;
 /// Marks are written together this often. What a crash takes of them is published again.
 pub const MARK_EVERY: Duration = Duration::from_millis(100);
 /// A mark that could not be saved is saved again after these pauses: together shorter than [`STOP_WAIT`], and long enough for

@@ -5,7 +5,7 @@
 //! acknowledged, so that [`crate::guard`] can tell what the broker has lost since.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
 
@@ -23,6 +23,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
+    atomic,
     copy::{self, CopySession},
     crypto::{SealKey, sha256},
     failpoint,
@@ -78,6 +79,7 @@ pub struct Relay {
     seal: SealKey,
     clock: Arc<dyn Clock>,
     telemetry: Telemetry,
+    atomic: bool,
     marks: Mutex<Option<mpsc::Sender<Mark>>>,
     marker: Mutex<Option<JoinHandle<()>>>,
     stopping: CancellationToken,
@@ -94,6 +96,7 @@ impl Relay {
         seal: SealKey,
         clock: Arc<dyn Clock>,
         telemetry: Telemetry,
+        atomic: bool,
     ) -> Self {
         // Marks need no durability: see above. One connection is enough, for they are batched.
         let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(limits::SWEEP_EVERY).connect_lazy_with(
@@ -111,6 +114,7 @@ impl Relay {
             seal,
             clock,
             telemetry,
+            atomic,
             marks: Mutex::new(Some(marks)),
             marker: Mutex::new(Some(marker)),
             stopping,
@@ -149,14 +153,43 @@ impl Relay {
     }
 
     async fn send(&self, commit: &mut Commit) -> Result<(), String> {
+        let mut marks = if self.atomic { self.send_batches(commit).await? } else { Vec::new() };
         let sent = self.send_all(std::slice::from_mut(commit)).await?;
+        marks.extend(sent.marks);
         let queue = self.marks.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for mark in sent.marks {
+        for mark in marks {
             if let Some(queue) = &queue {
                 queue.send(mark).await.map_err(|e| e.to_string())?;
             }
         }
         sent.error.map_or(Ok(()), Err)
+    }
+
+    /// Publishes what is worth a batch, a batch for each stream, and takes it out of the commit. What the broker refuses stays.
+    async fn send_batches(&self, commit: &mut Commit) -> Result<Vec<Mark>, String> {
+        let connection = self.connection();
+        let mut streams: BTreeMap<&'static str, Vec<&OutRow>> = BTreeMap::new();
+        for row in &commit.rows {
+            streams.entry(row.stream).or_default().push(row);
+        }
+        let mut marks: HashMap<&'static str, Mark> = HashMap::new();
+        for (stream, rows) in streams.into_iter().filter(|(_, rows)| atomic::is_worth(rows.len())) {
+            let epoch = self.epoch(stream).await?;
+            match atomic::publish(&self.js.client(), commit.commit_id, &rows).await {
+                Ok(last) => {
+                    self.telemetry.count("published", self.service, "", rows.len());
+                    for (row, sequence) in rows.iter().rev().zip((1..=last).rev()) {
+                        self.acknowledged(&mut marks, (commit.slot, commit.commit_id), row, epoch, sequence);
+                    }
+                }
+                Err(error) => tracing::info!(service = self.service, stream, error, "a batch was refused; its messages go one by one"),
+            }
+        }
+        if self.connection() != connection {
+            return Err("the connection to the broker was renewed meanwhile".to_owned());
+        }
+        commit.rows.retain(|row| !marks.contains_key(row.stream));
+        Ok(marks.into_values().collect())
     }
 
     /// Publishes commits, many messages in flight, and waits for every acknowledgement.

@@ -296,3 +296,39 @@ async fn a_mark_that_failed_is_made_again() {
     assert_eq!(attempts, 3);
     assert!(copy.stop().await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_every_write_is_synced_a_commit_is_one_batch_and_a_refused_batch_goes_message_by_message() {
+    let bench = Bench::start(POINTS).await;
+    let batched = || async {
+        let stream = bench.env.js("provisioner").await.get_stream("EVENTS").await.expect("stream");
+        let mut batched = 0;
+        for sequence in 1..=stream.cached_info().state.last_sequence {
+            let message = stream.get_raw_message(sequence).await.expect("message");
+            batched += usize::from(message.headers.get("Nats-Batch-Id").is_some());
+        }
+        batched
+    };
+    let mut config = bench.config();
+    config.limits.publish_atomic = true;
+    // All wait before there is a copy: they are one commit.
+    bench.copy().await.stop().await;
+    bench.tell(keys("a", 40)).await;
+    let copy = bench.copy_of(config).await;
+    bench.quiet().await;
+    assert_eq!((bench.done().await, batched().await), (keys("a", 40), 40));
+
+    let provisioner = bench.env.js("provisioner").await;
+    let stream = provisioner.get_stream("EVENTS").await.expect("stream").cached_info().config.clone();
+    provisioner
+        .update_stream(async_nats::jetstream::stream::Config { allow_atomic_publish: false, ..stream })
+        .await
+        .expect("without batches");
+    bench.tell(keys("b", 40)).await;
+    bench.quiet().await;
+    let mut all = keys("a", 40);
+    all.extend(keys("b", 40));
+    assert_eq!((bench.done().await, batched().await), (all, 40));
+    assert_eq!(bench.number("select count(*) from outbox_commit where published_at is null").await, 0);
+    assert!(copy.stop().await);
+}
