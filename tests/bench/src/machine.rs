@@ -16,12 +16,19 @@ pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Cores, memory, processor.
+/// Cores, memory, processor, and what else goes on: the load average before anything of ours runs.
 pub fn describe() -> String {
     let cores = cores();
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let kib = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    format!("{cores} cores, {} GiB of memory, {} {}", kib.unwrap_or(0) / (1024 * 1024), std::env::consts::OS, std::env::consts::ARCH)
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    format!(
+        "{cores} cores, {} GiB of memory, {} {}; load average {} at the start",
+        kib.unwrap_or(0) / (1024 * 1024),
+        std::env::consts::OS,
+        std::env::consts::ARCH,
+        load.split(' ').next().unwrap_or("unknown")
+    )
 }
 
 /// Remembers which servers were used.

@@ -61,6 +61,9 @@ struct Options {
     /// Seconds of each steady load.
     #[arg(long)]
     seconds: Option<u32>,
+    /// Shows what Postgres did longest in each stage.
+    #[arg(long)]
+    statements: bool,
     /// Where the results of a whole run are kept.
     #[arg(long, default_value = "docs")]
     docs: PathBuf,
@@ -154,6 +157,9 @@ async fn run(options: &Options) -> Result<bool> {
 async fn measure_stages(options: &Options, size: Size, report: &mut Report) -> Result<()> {
     let mut keep = |figures: stage::Figures| {
         report::print(&figures);
+        if options.statements {
+            report::print_slowest(&figures);
+        }
         report.stages.push(figures);
     };
     if options.wants(Name::Floor) {

@@ -79,6 +79,14 @@ pub fn print(figures: &Figures) {
     println!("  peak MiB             {:>9.0}   Postgres {:.0}, NATS {:.0}", peak.program, peak.postgres, peak.nats);
 }
 
+/// What Postgres did longest in a stage.
+pub fn print_slowest(figures: &Figures) {
+    for slow in &figures.slowest {
+        let each = slow.total_ms / slow.calls as f64;
+        println!("  {:>8.0} ms {:>6} x {each:>7.3} ms  {:<18} {}", slow.total_ms, slow.calls, slow.role, slow.query);
+    }
+}
+
 /// Times under one load.
 pub fn print_latency(latency: &Latency) {
     println!("{} invoices/s, {} invoices", latency.rate, latency.notified.count);

@@ -70,6 +70,22 @@ pub struct Figures {
     pub rows: BTreeMap<String, f64>,
     /// The most memory that each process had, in MiB; Postgres's largest, shared cache included.
     pub peak_mib: Split,
+    /// The statements that took longest together: for whoever wants to know what to change, not kept.
+    #[serde(skip)]
+    pub slowest: Vec<Slow>,
+}
+
+/// A statement of a stage.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Slow {
+    /// How often it ran.
+    pub calls: i64,
+    /// In Postgres, all calls together, in milliseconds.
+    pub total_ms: f64,
+    /// Whose it is.
+    pub role: String,
+    /// Its beginning.
+    pub query: String,
 }
 
 impl Figures {
@@ -233,7 +249,15 @@ impl Stage<'_> {
         let [program, postgres, nats] = self.processes().peak_mib()?.map(|mib| mib as f64);
         let mut admin = self.servers.admin().await?;
         let wal = wal(&mut admin).await? - before.wal;
+        let mut slowest = Vec::new();
         let statements = if self.servers.counts_statements {
+            slowest = sqlx::query_as(
+                r"select calls, total_exec_time as total_ms, userid::regrole::text as role,
+                        left(regexp_replace(query, '\s+', ' ', 'g'), 110) as query
+                 from pg_stat_statements where userid <> current_user::regrole order by total_exec_time desc limit 20",
+            )
+            .fetch_all(&mut admin)
+            .await?;
             let calls: i64 = sqlx::query_scalar(
                 "select coalesce(sum(calls), 0)::bigint from pg_stat_statements where userid <> current_user::regrole
                  and query !~* '^(begin|commit|rollback)'",
@@ -269,6 +293,7 @@ impl Stage<'_> {
             wal_bytes: wal as f64 / count,
             rows,
             peak_mib: Split { program, postgres, nats },
+            slowest,
         })
     }
 
