@@ -54,9 +54,12 @@ enum Verb {
         /// Prints the SQL for a DBA instead.
         #[arg(long)]
         print_sql: bool,
-        /// Prints the users and rights that an existing NATS needs.
+        /// Prints the accounts, users and rights that an existing NATS needs, as its configuration has them.
         #[arg(long)]
         print_nats: bool,
+        /// With `--print-nats`: a store beside those of the program, or instead of them where no database is given.
+        #[arg(long, requires = "print_nats")]
+        store: Vec<String>,
     },
     /// Plays the sample group into a running system: 200 members, 2,000 invoices, and everything that goes wrong.
     Demo(demo::Options),
@@ -125,7 +128,8 @@ async fn dispatch(verb: Verb, settings: Settings) -> Result<ExitCode> {
         Verb::Up { demo } => up::up(settings, demo).await?,
         Verb::Serve { services } => serve::serve(settings, &services).await?,
         Verb::Keep => keep::run(&settings, out).await?,
-        Verb::Migrate { print_sql, print_nats } => verbs::migrate::migrate(&settings, print_sql, print_nats, out).await?,
+        Verb::Migrate { print_nats: true, store, .. } => verbs::migrate::print_nats(&settings, &store, out).await?,
+        Verb::Migrate { print_sql, .. } => verbs::migrate::migrate(&settings, print_sql, out).await?,
         Verb::Demo(options) => demo::run(&settings, &options, out).await?,
         Verb::Doctor => return verbs::doctor::doctor(&settings, out).await,
         Verb::Account { member_no } => verbs::account::account(&settings, &member_no, out).await?,

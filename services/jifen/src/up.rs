@@ -232,10 +232,14 @@ fn start_postgres(settings: &Settings, home: &Home) -> Result<Postgres> {
 
 /// The stores that have a user when the embedded broker starts, before `program` can be asked: a store's client that is
 /// refused once may not come again. At the very first start, those that the first version will have.
-async fn first_stores(program_url: &str) -> Result<Vec<StoreCode>> {
+pub async fn first_stores(program_url: &str) -> Result<Vec<StoreCode>> {
     let known = jifen_program::stores(program_url, SystemClock.now()).await.context("reading the stores of the program")?;
-    let default = ["SH01", "SH02", "SH03"].into_iter().filter_map(|code| StoreCode::try_new(code).ok());
-    Ok(if known.is_empty() { default.collect() } else { known.into_iter().collect() })
+    Ok(if known.is_empty() { default_stores() } else { known }.into_iter().collect())
+}
+
+/// Those of the program that a first start stores.
+pub fn default_stores() -> BTreeSet<StoreCode> {
+    ["SH01", "SH02", "SH03"].into_iter().filter_map(|code| StoreCode::try_new(code).ok()).collect()
 }
 
 fn start_nats(settings: &Settings, home: &Home, keys: &Keys, stores: &[StoreCode]) -> Result<NatsServer> {

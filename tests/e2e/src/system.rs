@@ -228,6 +228,17 @@ impl System {
         assert_eq!(alive, [], "processes left behind");
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        tell(self.child.as_ref().expect("it runs"), signal);
+    }
+
+    /// Waits until it ends by itself; gives its exit code.
+    pub async fn ended(&mut self) -> Option<i32> {
+        let mut child = self.child.take().expect("it runs");
+        until("jifen ends", STOP_PATIENCE, async || child.try_wait().expect("waiting for jifen")).await.code()
+    }
+
     /// `kill -9`, whatever it does at the moment. Its servers are not waited for.
     pub fn kill(&mut self) {
         let mut child = self.child.take().expect("it runs");
@@ -298,8 +309,12 @@ fn print_failed(log: &str) {
     println!("the last of what jifen said:\n{log}");
 }
 
-async fn end(child: &mut Child, signal: Signal) {
+fn tell(child: &Child, signal: Signal) {
     kill(Pid::from_raw(i32::try_from(child.id()).expect("a pid")), signal).expect("it lives");
+}
+
+async fn end(child: &mut Child, signal: Signal) {
+    tell(child, signal);
     let status = until("jifen stops", STOP_PATIENCE, async || child.try_wait().expect("waiting for jifen")).await;
     assert_eq!(status.code(), Some(0), "{status}");
 }

@@ -1,7 +1,13 @@
 //! `jifen migrate`: roles, schemas, tables; or what a DBA and a broker's operator need to do it themselves.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result};
-use jifen_infra::{Home, bootstrap, database, key_ids, migrations, rights};
+use jifen_infra::{
+    Home, bootstrap, database, key_ids, migrations,
+    nats_config::{self, Account},
+    rights,
+};
 use jifen_kernel::StoreCode;
 
 use crate::{
@@ -11,7 +17,7 @@ use crate::{
     settings::Settings,
 };
 
-pub async fn migrate(settings: &Settings, print_sql: bool, print_nats: bool, out: Printer) -> Result<()> {
+pub async fn migrate(settings: &Settings, print_sql: bool, out: Printer) -> Result<()> {
     let entries = services::all();
     let names: Vec<&str> = entries.iter().map(|entry| entry.name).collect();
     if print_sql {
@@ -20,19 +26,6 @@ pub async fn migrate(settings: &Settings, print_sql: bool, print_nats: bool, out
         return Ok(());
     }
     let home = Home::locate(&settings.home)?;
-    if print_nats {
-        let keys = jifen_infra::Keys::load(&home).context("the users' passwords come from the installation's keys")?;
-        let stores: Vec<StoreCode> = ["SH01", "SH02", "SH03"].into_iter().filter_map(|code| StoreCode::try_new(code).ok()).collect();
-        for user in rights::users("", &stores) {
-            let credentials = rights::credentials(&keys, &user.name);
-            out.line(serde_json::to_string_pretty(&serde_json::json!({
-                "user": user.name, "password": credentials.password,
-                "permissions": {"publish": {"allow": user.publish.allow, "deny": user.publish.deny},
-                                "subscribe": {"allow": user.subscribe.allow, "deny": user.subscribe.deny}, "allow_responses": true}
-            }))?);
-        }
-        return Ok(());
-    }
     let url = settings
         .database_url
         .as_deref()
@@ -55,5 +48,23 @@ pub async fn migrate(settings: &Settings, print_sql: bool, print_nats: bool, out
     } else {
         out.note("give JIFEN_NATS_URL, too, and the streams of that NATS are made as well");
     }
+    Ok(())
+}
+
+/// What an operator of an own NATS puts into its configuration: jifen's account with every user and its rights.
+pub async fn print_nats(settings: &Settings, named: &[String], out: Printer) -> Result<()> {
+    let home = Home::locate(&settings.home)?;
+    let keys = jifen_infra::Keys::load(&home).context("the users' passwords come from the installation's keys")?;
+    let mut stores = named.iter().map(|code| Ok(StoreCode::try_new(code.as_str())?)).collect::<Result<BTreeSet<StoreCode>>>()?;
+    if let Some(url) = &settings.database_url {
+        stores.extend(crate::up::first_stores(&database::database_url(url, &keys, "program")?).await?);
+    } else if stores.is_empty() {
+        out.note("the stores of a new installation: give JIFEN_DATABASE_URL for those of the program, or name them by --store");
+        stores = crate::up::default_stores();
+    }
+    let stores: Vec<StoreCode> = stores.into_iter().collect();
+    let account = Account { name: "JIFEN".to_owned(), users: rights::users("", &stores) };
+    out.line("# Beside this the server needs `jetstream`, and `max_payload: 1MB`; stores elsewhere need `tls`.");
+    out.line(format!("accounts: {:#}", nats_config::accounts(&keys, &[account])));
     Ok(())
 }

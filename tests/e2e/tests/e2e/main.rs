@@ -9,3 +9,4 @@ mod killed;
 mod new_user;
 mod operator;
 mod same_result;
+mod servers;

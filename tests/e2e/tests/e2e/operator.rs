@@ -14,7 +14,7 @@ use crate::documents::{invoice, phone, register};
 
 /// Each of `parts` stands in `text`.
 #[track_caller]
-fn says(text: &str, parts: &[&str]) {
+pub fn says(text: &str, parts: &[&str]) {
     for part in parts {
         assert!(text.contains(part), "no {part:?} in: {text}");
     }
@@ -57,6 +57,8 @@ async fn a_start_that_cannot_be_says_why_and_what_to_do() {
         says(&system.run(&["up"]).await.refused(), &[&port.to_string(), option]);
         assert_eq!(system.processes(), [], "nothing of a refused start is left");
     }
+    // What a DBA needs is printed without any server.
+    says(&system.run(&["migrate", "--print-sql"]).await.ok(), &["jifen_points", "create role"]);
     // Nobody to talk to: a verb says so.
     says(&system.run(&["account", "M1"]).await.refused(), &["jifen up"]);
     says(&system.run(&["serve"]).await.refused(), &["JIFEN_DATABASE_URL"]);
