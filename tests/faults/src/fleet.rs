@@ -1,7 +1,7 @@
 //! The services' processes: started, killed, started again, as a service manager would.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     fs::{self, File},
     os::unix::process::ExitStatusExt,
     path::PathBuf,
@@ -36,9 +36,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 struct Copy {
     services: Vec<&'static str>,
     http: u16,
-    traps: VecDeque<Trap>,
-    /// The trap that it has been started with.
-    armed: Option<Trap>,
+    /// Its failpoints: it is started with all that have not sprung yet.
+    traps: Vec<Trap>,
+    /// It has been started with them.
+    armed: bool,
     child: Option<Child>,
     start_at: Instant,
     started: Instant,
@@ -74,7 +75,7 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Starts the processes of a layout, each with its failpoints one after the other.
+    /// Starts the processes of a layout, each with its failpoints.
     pub fn start(site: &Site, layout: &[Vec<&'static str>], traps: &[Vec<Trap>], batch_messages: usize) -> Result<Self> {
         let folder = site.folder().join("logs");
         fs::create_dir_all(&folder)?;
@@ -93,7 +94,7 @@ impl Fleet {
         let now = Instant::now();
         let services = services.to_vec();
         let mut copy =
-            Copy { services, http, traps, armed: None, child: None, start_at: now, started: now, stopped: None, killed: false, joined };
+            Copy { services, http, traps, armed: false, child: None, start_at: now, started: now, stopped: None, killed: false, joined };
         self.launch(site, &mut copy)?;
         self.copies.push(copy);
         Ok(())
@@ -106,9 +107,10 @@ impl Fleet {
     fn launch(&self, site: &Site, copy: &mut Copy) -> Result<()> {
         let log = File::options().create(true).append(true).open(self.log_file(copy))?;
         let mut command: Command = site.service_command(self.batch_messages);
-        copy.armed = if self.calm { None } else { copy.traps.pop_front() };
-        if let Some(trap) = &copy.armed {
-            command.env("JIFEN_TEST_FAILPOINT", trap.to_string());
+        copy.armed = !self.calm && !copy.traps.is_empty();
+        if copy.armed {
+            let traps: Vec<String> = copy.traps.iter().map(ToString::to_string).collect();
+            command.env("JIFEN_TEST_FAILPOINT", traps.join(","));
         }
         command.arg("serve").args(&copy.services).env("JIFEN_HTTP_ADDRESS", format!("127.0.0.1:{}", copy.http));
         copy.child = Some(command.stdout(log.try_clone()?).stderr(log).spawn()?);
@@ -154,15 +156,19 @@ impl Fleet {
     }
 
     fn died(&mut self, copy: &mut Copy, status: ExitStatus) {
-        match (status.signal(), &copy.armed) {
+        match (status.signal(), copy.armed) {
             (Some(9), _) if copy.killed => {}
-            (Some(9), Some(_)) => self.tally.count(format!("kill at {}", self.place_of(copy))),
+            (Some(9), true) => {
+                let place = self.place_of(copy);
+                let sprung = copy.traps.iter().position(|trap| trap.place == place);
+                // One for any place bears the name of none.
+                let sprung = sprung.or_else(|| copy.traps.iter().position(|trap| trap.place == "any")).unwrap_or(0);
+                copy.traps.remove(sprung);
+                self.tally.count(format!("kill at {place}"));
+            }
             // While it starts it needs both servers, and says so where one is missing: its manager starts it again.
             (None, _) if status.code() == Some(1) => {
                 copy.start_at = Instant::now() + START_AGAIN;
-                if let Some(trap) = copy.armed.take() {
-                    copy.traps.push_front(trap);
-                }
                 self.tally.count("start again");
             }
             _ => {
@@ -241,7 +247,7 @@ impl Fleet {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         };
-        let trapped = copy.armed.is_some() && status.signal() == Some(9);
+        let trapped = copy.armed && status.signal() == Some(9);
         if was_ready && !trapped && !disturbed && !status.success() {
             self.tally.wrong.push(format!("a process of {:?} was asked to stop and ended with {status}", copy.services));
         }

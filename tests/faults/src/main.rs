@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, process::ExitCode, time::Instant};
 use anyhow::Result;
 use clap::Parser;
 use jifen_faults::{plan::Plan, round::Verdict, season::play_season};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Rounds that share servers.
 const SEASON: u64 = 10;
@@ -40,11 +41,16 @@ async fn main() -> Result<ExitCode> {
     while at < seed + rounds {
         let seeds: Vec<u64> = (at..(at + SEASON).min(seed + rounds)).collect();
         let mut played = 0;
-        play_season(&seeds, jifen_e2e::today(), |plan, verdict| {
+        let season = play_season(&seeds, jifen_e2e::today(), |plan, verdict| {
             played += 1;
             total.add(plan, verdict);
-        })
-        .await?;
+        });
+        // Asked to stop, the season is dropped, and with it every process of its own.
+        let season = tokio::select! { season = season => Some(season?), () = asked_to_stop() => None };
+        if season.is_none() {
+            say("stopped");
+            break;
+        }
         // A round that could not be judged ends its season; the next begins behind it.
         at += played.max(1);
     }
@@ -100,6 +106,12 @@ impl Total {
         }
         say(&if wrong.is_empty() { "nothing was wrong".to_owned() } else { format!("wrong: {wrong:?}") });
     }
+}
+
+async fn asked_to_stop() {
+    let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    let [Ok(mut interrupt), Ok(mut terminate)] = signals else { return std::future::pending().await };
+    tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
 }
 
 #[expect(clippy::print_stdout, reason = "the campaign's report")]

@@ -51,9 +51,13 @@ impl Trap {
         const BUSY: [&str; 5] = ["ingest", "points", "points", "campaign", "notification"];
         let service = if rng.random_bool(0.6) { BUSY.choose(rng) } else { SERVICES.choose(rng) }.copied().unwrap_or("points");
         let place = if rng.random_bool(0.15) { "any" } else { PLACES.choose(rng).copied().unwrap_or("any") };
-        let nth = if place == "any" { rng.random_range(1..200) } else { rng.random_range(1..=4) };
+        let nth = match place {
+            "any" => rng.random_range(1..200),
+            _ if rng.random_bool(0.3) => rng.random_range(5..50),
+            _ => rng.random_range(1..=4),
+        };
         let deed = match rng.random_range(0..12) {
-            0 => format!("pause-{}", rng.random_range(200..2_500)),
+            0 | 2 => format!("pause-{}", rng.random_range(200..2_500)),
             1 => "stop".to_owned(),
             _ => "kill".to_owned(),
         };
@@ -187,7 +191,7 @@ impl Fault {
     }
 }
 
-/// All that goes wrong in a round: failpoints, one after the other in each process, and faults from outside.
+/// All that goes wrong in a round: failpoints in each process, and faults from outside.
 pub(super) fn faults(rng: &mut StdRng, copies: usize) -> (Vec<Vec<Trap>>, Vec<Fault>) {
     let traps = (0..copies).map(|_| (0..rng.random_range(0..=6)).map(|_| Trap::new(rng)).collect()).collect();
     let mut faults: Vec<Fault> = (0..rng.random_range(1..=4)).map(|_| Fault::new(rng)).collect();

@@ -10,7 +10,7 @@ use chrono::{Days, NaiveDate};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use self::{
-    bills::Bill,
+    bills::{Bill, Customer},
     faults::{Fault, Layout, Trap},
     people::Person,
     strays::{Stray, WAYS},
@@ -87,7 +87,7 @@ pub struct Plan {
     pub poison: Vec<Poison>,
     /// The processes.
     pub layout: Layout,
-    /// The failpoints of each process, one after the other.
+    /// The failpoints of each process.
     pub traps: Vec<Vec<Trap>>,
     /// What else goes wrong.
     pub faults: Vec<Fault>,
@@ -110,7 +110,8 @@ impl Plan {
             }
         }
         let contested: Vec<usize> = (0..bills.len()).filter(|_| rng.random_bool(0.04)).collect();
-        let sendings = sendings(rng, &bills, &contested, &strays);
+        let mut sendings = sendings(rng, &bills, &contested, &strays);
+        meet(rng, &mut sendings, &bills, &people);
         let day = |back| today - Days::new(back);
         let offers = vec![
             Offer { code: format!("double_{place}"), factor_basis_points: 20_000, from: day(9), to: day(7), covers: None },
@@ -149,6 +150,26 @@ fn sendings(rng: &mut StdRng, bills: &[Bill], contested: &[usize], strays: &[Str
     }
     all.shuffle(rng);
     all
+}
+
+/// Who registers late does so while half of the bills that wait for it are on their way: both sides of a wait at once.
+fn meet(rng: &mut StdRng, sendings: &mut Vec<Sending>, bills: &[Bill], people: &[Person]) {
+    let late = |sending: &Sending| match sending.what {
+        What::Bill(bill, _) => match bills[bill].customer {
+            Customer::Known(person, _) => Some(people[person].registers_at).filter(|at| *at > 0),
+            Customer::Stranger(_) => None,
+        },
+        What::Stray(_) => None,
+    };
+    let count = sendings.len();
+    let mut placed: Vec<(usize, Sending)> = Vec::with_capacity(count);
+    for (place, sending) in std::mem::take(sendings).into_iter().enumerate() {
+        let at = late(&sending).filter(|_| rng.random_bool(0.5));
+        let place = at.map_or(place, |at| (at as usize * count / 1_000 + rng.random_range(0..12)).saturating_sub(2));
+        placed.push((place, sending));
+    }
+    placed.sort_by_key(|(place, _)| *place);
+    sendings.extend(placed.into_iter().map(|(_, sending)| sending));
 }
 
 fn times(rng: &mut StdRng) -> usize {

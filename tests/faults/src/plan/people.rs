@@ -34,7 +34,7 @@ impl Person {
     pub fn new(rng: &mut StdRng, place: usize, number: usize, stores: &[String], today: NaiveDate) -> Self {
         // Phones, VINs and plates of all rounds of a season differ.
         let unique = place * 1_000 + number;
-        let late = rng.random_bool(0.2);
+        let late = rng.random_bool(0.3);
         let letters: String = std::iter::repeat_with(|| char::from(*VIN_LETTERS.choose(rng).unwrap_or(&b'A'))).take(8).collect();
         Self {
             phone: format!("{}{unique:08}", PREFIXES.choose(rng).copied().unwrap_or("138")),
