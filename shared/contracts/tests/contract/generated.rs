@@ -40,17 +40,24 @@ fn called(source: &str, call: &str) -> Vec<String> {
     source.split(call).skip(1).filter_map(|rest| rest.split_once(");").map(|(arguments, _)| arguments.to_owned())).collect()
 }
 
+/// The files of a module's folder, one after the other.
+fn sources(folder: &str) -> String {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder);
+    let entries = fs::read_dir(folder).expect("the folder");
+    entries.map(|entry| fs::read_to_string(entry.expect("entry").path()).expect("source")).collect()
+}
+
 #[test]
 fn every_event_and_endpoint_is_in_the_list() {
     let names: BTreeSet<String> = catalogue().into_iter().map(|message| message.name).collect();
-    let events = called(include_str!("../../src/event.rs"), "\nevent!(");
+    let events = called(&sources("event"), "\nevent!(");
     assert!(events.len() > 5, "the source is read");
     for event in events {
         let words: Vec<&str> = event.split('"').collect();
         let name = format!("event.{}.{}", words[1], words[3]);
         assert!(names.contains(&name), "{name} has no line in the catalogue");
     }
-    let endpoints = called(include_str!("../../src/endpoint.rs"), "\nendpoint!(");
+    let endpoints = called(&sources("endpoint"), "\nendpoint!(");
     assert!(endpoints.len() > 5, "the source is read");
     for endpoint in endpoints {
         let subject = endpoint.split('"').find(|word| word.starts_with("api.")).expect("a subject");

@@ -1,0 +1,155 @@
+//! points: what was earned.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use jifen_kernel::{MemberId, Money, Points, StoreCode, Token};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::KeyedHash;
+use crate::EventType;
+
+/// What an invoice earned in one category.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CategoryBase {
+    /// The category.
+    pub category: Token,
+    /// What the customer paid, net of reductions.
+    pub paid: Money,
+    /// Base points, after caps: what a multiplier works on.
+    pub base: Points,
+}
+
+/// points: an invoice's base is posted; campaign answers every one of these with [`AccrualAssessed`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Earned {
+    /// The issuing store.
+    pub store: StoreCode,
+    /// The invoice.
+    pub document: String,
+    /// Who earned.
+    pub member_id: MemberId,
+    /// The number on the card.
+    pub member_no: String,
+    /// Settlement.
+    pub issued_at: DateTime<Utc>,
+    /// Its local day.
+    pub business_date: NaiveDate,
+    /// When it first reached jifen.
+    pub received_at: DateTime<Utc>,
+    /// The rules applied.
+    pub program_version: u32,
+    /// Paid amounts and capped base, by category name.
+    pub categories: Vec<CategoryBase>,
+    /// Points of the first spending that came with this invoice.
+    pub first_spending: Points,
+    /// The vehicle, hashed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vehicle: Option<KeyedHash>,
+    /// A maintenance or repair line of any payer but internal.
+    pub visit: bool,
+    /// A visit for which the customer paid.
+    pub paid_visit: bool,
+}
+event!(Earned, "points", "earned", |event| Some(&event.store));
+
+/// What a ledger entry is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryKind {
+    /// Base points of an invoice, one entry a category.
+    Accrual,
+    /// First spending.
+    FirstSpending,
+    /// A campaign's bonus.
+    Bonus,
+}
+
+impl EntryKind {
+    /// As on the wire and in the ledger.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accrual => "accrual",
+            Self::FirstSpending => "first_spending",
+            Self::Bonus => "bonus",
+        }
+    }
+}
+
+/// One entry as posted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct PostedEntry {
+    /// The ledger's key.
+    pub entry_id: Uuid,
+    /// What it is about.
+    pub kind: EntryKind,
+    /// The rule that made it: `earn@3`, `first_spending@3`, `campaign:double_week@3`.
+    pub rule: String,
+    /// The category multiplied or earned in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<Token>,
+    /// How many.
+    pub points: Points,
+    /// Counts towards a tier.
+    pub qualifying: bool,
+    /// Not spendable yet.
+    pub pending: bool,
+}
+
+/// A member's balance after a posting.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Balance {
+    /// Spendable.
+    pub active: Points,
+    /// Earned, not spendable yet.
+    pub pending: Points,
+    /// Held for a redemption in progress.
+    pub reserved: Points,
+    /// Owed: repaid by the next accruals.
+    pub debt: Points,
+}
+
+/// points: an accrual is complete, base and bonus. One per document, as posted, never reduced by a correction.
+/// Envelope `sequence` is the account's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct AccrualSettled {
+    /// The issuing store.
+    pub store: StoreCode,
+    /// The document.
+    pub document: String,
+    /// Who earned.
+    pub member_id: MemberId,
+    /// The number on the card.
+    pub member_no: String,
+    /// Settlement.
+    pub issued_at: DateTime<Utc>,
+    /// Its local day.
+    pub business_date: NaiveDate,
+    /// The rules applied.
+    pub program_version: u32,
+    /// The vehicle, hashed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vehicle: Option<KeyedHash>,
+    /// A visit to the workshop.
+    pub visit: bool,
+    /// A visit for which the customer paid.
+    pub paid_visit: bool,
+    /// Customer-paid amounts and base, by category.
+    pub categories: Vec<CategoryBase>,
+    /// Every entry of this accrual.
+    pub entries: Vec<PostedEntry>,
+    /// The member's balance after it.
+    pub balance: Balance,
+}
+event!(AccrualSettled, "points", "accrual_settled", |event| Some(&event.store));
+
+impl AccrualSettled {
+    /// All points of the accrual.
+    pub fn points(&self) -> Points {
+        self.entries.iter().map(|entry| entry.points).sum()
+    }
+
+    /// Those that count towards a tier.
+    pub fn qualifying(&self) -> Points {
+        self.entries.iter().filter(|entry| entry.qualifying).map(|entry| entry.points).sum()
+    }
+}
