@@ -45,6 +45,8 @@ impl Heard {
 struct Place {
     life: String,
     next: u64,
+    /// How much had been heard when this life began.
+    from: usize,
 }
 
 /// A stream and what was heard of it so far. What a broker tells again after a restart is heard again.
@@ -77,6 +79,12 @@ impl Follower {
     pub fn since(&self, from: usize) -> Vec<Heard> {
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         heard.get(from..).unwrap_or_default().to_vec()
+    }
+
+    /// What stands in the stream as it is now, so far as it was heard.
+    pub fn present(&self) -> Vec<Heard> {
+        let from = self.place.lock().unwrap_or_else(PoisonError::into_inner).from;
+        self.since(from)
     }
 
     /// How much was heard.
@@ -113,7 +121,7 @@ async fn read(js: &jetstream::Context, name: &'static str, place: &Mutex<Place>,
         let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
         let life = life_of(js, &stream);
         if life != place.life {
-            *place = Place { life, next: 1 };
+            *place = Place { life, next: 1, from: into.lock().unwrap_or_else(PoisonError::into_inner).len() };
         }
         place.next
     };

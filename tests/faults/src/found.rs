@@ -105,6 +105,8 @@ pub struct Found {
     pub budgets: BTreeMap<String, i64>,
     /// Qualifying points by document.
     pub contributions: BTreeMap<(String, String), i64>,
+    /// Stream and id of everything that was to be published and is to stay in its stream.
+    pub announced: BTreeSet<(String, String)>,
     /// Consumer and place in the stream of each dead letter.
     pub dead_letters: BTreeSet<(String, i64, String)>,
 }
@@ -133,8 +135,15 @@ impl Found {
         let contributions: Vec<(String, String, i64)> =
             rows(database, "select store, document, qualifying from tier.contribution where store = any($1)", stores).await?;
         let budgets: Vec<(String, i64)> = sqlx::query_as("select campaign, granted from campaign.budget").fetch_all(&mut *database).await?;
-        let mut dead_letters = BTreeSet::new();
+        let (mut dead_letters, mut announced) = (BTreeSet::new(), BTreeSet::new());
         for service in SERVICES {
+            let sql = format!(
+                "select o.stream, o.id::text from {service}.outbox o
+                 join {service}.outbox_commit c on (c.slot, c.commit_id, c.stream) = (o.slot, o.commit_id, o.stream)
+                 where c.created_at >= $1 and o.stream in ('EVENTS', 'RECEIPTS')"
+            );
+            let rows: Vec<(String, String)> = sqlx::query_as(AssertSqlSafe(sql)).bind(since).fetch_all(&mut *database).await?;
+            announced.extend(rows);
             let sql = format!("select consumer, stream_sequence, subject from {service}.dead_letter where at >= $1");
             let letters: Vec<(String, i64, String)> = sqlx::query_as(AssertSqlSafe(sql)).bind(since).fetch_all(&mut *database).await?;
             dead_letters.extend(letters);
@@ -165,6 +174,7 @@ impl Found {
                 .collect(),
             budgets: budgets.into_iter().collect(),
             contributions: contributions.into_iter().map(|(store, document, points)| ((store, document), points)).collect(),
+            announced,
             dead_letters,
         })
     }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::{
     compare::{Seen, differences},
     fleet::{Fleet, Tally},
-    follow::Follower,
+    follow::{Follower, Heard},
     found::Found,
     gateway::Gateway,
     model::Expected,
@@ -93,6 +93,7 @@ pub async fn play(site: &mut Site, ears: &Ears, plan: &Arc<Plan>) -> Result<Verd
         sent,
         receipts: of_stores(ears.receipts.since(from_receipts), &plan.stores),
         events: of_stores(ears.events.since(from_events), &plan.stores),
+        present: [&ears.events, &ears.receipts].into_iter().flat_map(|ears| ears.present()).filter_map(id_of).collect(),
         inboxes: gateway.end().await?,
         forgot: plan.faults.iter().any(|fault| matches!(fault.deed, Deed::Amnesia(_))),
     };
@@ -101,6 +102,10 @@ pub async fn play(site: &mut Site, ears: &Ears, plan: &Arc<Plan>) -> Result<Verd
     tally.counts.retain(|_, count| *count > 0);
     let documents = seen.sent.times.values().sum::<u32>() as usize;
     Ok(Verdict { documents, resent: seen.sent.resent, tally, settled, wrong })
+}
+
+fn id_of(heard: Heard) -> Option<String> {
+    heard.json["id"].as_str().map(str::to_owned)
 }
 
 /// How long nothing may move before all is noticed that this fault undid.

@@ -5,6 +5,8 @@ mod ledger;
 mod receipts;
 mod told;
 
+use std::collections::BTreeSet;
+
 use crate::{
     follow::Heard,
     found::Found,
@@ -27,6 +29,8 @@ pub struct Seen {
     pub receipts: Vec<Heard>,
     /// What the services announced.
     pub events: Vec<Heard>,
+    /// Ids in the streams of events and receipts as they are at rest.
+    pub present: BTreeSet<String>,
     /// What customers got.
     pub inboxes: Inboxes,
     /// The broker has forgotten something: what outsiders published and nobody had read yet may be gone.
@@ -50,6 +54,7 @@ pub fn differences(plan: &Plan, expected: &Expected, seen: &Seen) -> Vec<String>
     events::compare(&round, &mut wrong);
     told::compare(&round, &mut wrong);
     dead_letters(&round, &mut wrong);
+    in_the_streams(&round, &mut wrong);
     wrong
 }
 
@@ -63,6 +68,14 @@ fn members(round: &Round<'_>, wrong: &mut Vec<String>) {
     let found = round.seen.found.members.iter().map(|(number, id)| (number.clone(), id.to_string())).collect();
     if answered != found {
         wrong.push(format!("members answered {answered:?}, stored {found:?}"));
+    }
+}
+
+/// What was published is in its stream, or is there again.
+fn in_the_streams(round: &Round<'_>, wrong: &mut Vec<String>) {
+    let missing: Vec<&(String, String)> = round.seen.found.announced.iter().filter(|(_, id)| !round.seen.present.contains(id)).collect();
+    if let Some((stream, id)) = missing.first() {
+        wrong.push(format!("{} messages are not in their streams, first {id} in {stream}", missing.len()));
     }
 }
 
