@@ -33,12 +33,21 @@ pub enum BadMoney {
     TooLarge,
 }
 
+/// Digits before the point of what a document says.
+const DIGITS: usize = 10;
+/// And of what many documents come to: as many as fit into 64 bits of fen.
+const DIGITS_OF_A_SUM: usize = 16;
+
 impl Money {
     /// Nothing.
     pub const ZERO: Self = Self(0);
 
-    /// Reads an amount: digits, optionally a point and one or two more. No sign, exponent or blank.
+    /// Reads an amount as a document may say it: digits, optionally a point and one or two more. No sign, exponent or blank.
     pub fn try_new(text: &str) -> Result<Self, BadMoney> {
+        Self::read(text, DIGITS)
+    }
+
+    fn read(text: &str, most_digits: usize) -> Result<Self, BadMoney> {
         if let Some(rest) = text.strip_prefix('-') {
             return Err(if rest.starts_with(|c: char| c.is_ascii_digit()) { BadMoney::Negative } else { BadMoney::Malformed });
         }
@@ -51,7 +60,7 @@ impl Money {
         if places.len() > 2 {
             return Err(BadMoney::TooPrecise);
         }
-        if whole.len() > 10 {
+        if whole.len() > most_digits {
             return Err(BadMoney::TooLarge);
         }
         let fen: i64 = format!("{whole}{places:0<2}").parse().map_err(|_| BadMoney::TooLarge)?;
@@ -140,8 +149,9 @@ impl From<Money> for String {
 
 impl TryFrom<String> for Money {
     type Error = BadMoney;
+    /// Also a sum of amounts, as a service says it.
     fn try_from(text: String) -> Result<Self, BadMoney> {
-        Self::try_new(&text)
+        Self::read(&text, DIGITS_OF_A_SUM)
     }
 }
 
@@ -171,6 +181,14 @@ mod tests {
         ] {
             assert_eq!(Money::try_new(text), Err(why), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_sum_of_the_largest_amounts_can_be_said_and_read() {
+        let most = Money::try_new("9999999999.99").expect("an amount");
+        let sum: Money = std::iter::repeat_n(most, 500).sum();
+        assert_eq!(Money::try_from(sum.to_string()), Ok(sum));
+        assert_eq!(Money::try_new(&sum.to_string()), Err(BadMoney::TooLarge), "no document says so much in one place");
     }
 
     #[test]

@@ -13,7 +13,8 @@ use crate::EventType;
 pub struct CategoryBase {
     /// The category.
     pub category: Token,
-    /// What the customer paid, net of reductions.
+    /// What the customer paid, net of reductions: a sum of lines, each of which may have ten digits.
+    #[schemars(with = "String", extend("pattern" = "^[0-9]{1,16}(\\.[0-9]{1,2})?$"))]
     pub paid: Money,
     /// Base points, after caps: what a multiplier works on.
     pub base: Points,

@@ -89,16 +89,17 @@ impl System {
     }
 
     /// What must hold whatever was sent: nothing waits, nobody's connection broke, nothing but this was set aside.
-    pub async fn sound(self, dead_letters: i64) {
+    pub async fn sound(self, dead_letters: usize) {
         self.idle().await;
-        let mut found = 0;
+        let mut found = Vec::new();
         for running in &self.running {
-            let sql = sqlx::AssertSqlSafe(format!("select count(*) from {}.dead_letter", running.cx().service));
-            found += sqlx::query_scalar::<_, i64>(sql).fetch_one(self.env.admin_pool()).await.expect("a count");
+            let sql =
+                sqlx::AssertSqlSafe(format!("select consumer || ': ' || code || ': ' || reason from {}.dead_letter", running.cx().service));
+            found.extend(sqlx::query_scalar::<_, String>(sql).fetch_all(self.env.admin_pool()).await.expect("dead letters"));
             let connects = running.cx().nats.statistics().connects.load(Ordering::Relaxed);
             assert_eq!(connects, 1, "{} lost its connection", running.cx().service);
         }
-        assert_eq!(found, dead_letters, "dead letters");
+        assert_eq!(found.len(), dead_letters, "dead letters: {found:#?}");
         for running in self.running {
             assert!(running.stop().await, "every service stops in time");
         }
