@@ -20,7 +20,7 @@ use tokio::{
 
 use crate::{
     process::Processes,
-    servers::{ServerPrograms, Servers, free_port},
+    servers::{ServerPrograms, Servers, Sync, free_port},
 };
 
 const READY_WAIT: Duration = Duration::from_mins(2);
@@ -51,6 +51,7 @@ impl Program {
     pub async fn jifen(servers: &Servers, arguments: &[&str]) -> Result<Self> {
         let mut command = jifen(servers.home.path())?;
         command.args(arguments).env("JIFEN_DATABASE_URL", servers.admin_url()).env("JIFEN_NATS_URL", servers.nats_url());
+        command.env("JIFEN_NATS_SYNC_ALWAYS", (servers.sync == Sync::Always).to_string());
         Self::ready(command, servers.home.path()).await
     }
 

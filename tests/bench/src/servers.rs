@@ -41,6 +41,8 @@ pub struct Servers {
     _dir: TemporaryDir,
     /// Statements can be counted.
     pub counts_statements: bool,
+    /// How the broker keeps what it is given.
+    pub sync: Sync,
 }
 
 /// How the broker keeps what it is given.
@@ -75,7 +77,7 @@ impl Servers {
         };
         let StartedPostgres { home, dir, postgres, options: postgres_options, counts_statements, .. } = started;
         let nats = tokio::task::block_in_place(|| NatsServer::start(&home, &keys, options, &stores, &jifen_infra::quiet))?;
-        let servers = Self { nats, postgres: Some(postgres), options: postgres_options, keys, home, _dir: dir, counts_statements };
+        let servers = Self { nats, postgres: Some(postgres), options: postgres_options, keys, home, _dir: dir, counts_statements, sync };
         streams::ensure_streams(&servers.provisioner().await?.0, 1).await?;
         Ok(servers)
     }
