@@ -40,11 +40,12 @@ pub(crate) async fn save(
     letters: &[(&RawMessage, Option<TraceContext>, Poison)],
 ) -> Result<(), Failure> {
     let now = cx.clock.now();
+    let mut new = 0;
     for (raw, trace, poison) in letters {
         let id = cx.ids.next(now);
-        sqlx::query(
-            "insert into dead_letter (id, consumer, stream, stream_sequence, subject, payload, code, reason, trace_id, at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        let saved = sqlx::query(
+            "insert into dead_letter (id, consumer, stream, stream_sequence, subject, payload, code, reason, trace_id, at, stored_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict on constraint dead_letter_place do nothing",
         )
         .bind(id)
         .bind(consumer)
@@ -56,8 +57,13 @@ pub(crate) async fn save(
         .bind(&poison.reason)
         .bind(trace.map(TraceContext::trace_id_hex))
         .bind(now)
+        .bind(raw.stored_at)
         .execute(&mut *tx)
         .await?;
+        if saved.rows_affected() == 0 {
+            continue;
+        }
+        new += 1;
         tracing::error!(
             service = cx.service,
             consumer,
@@ -69,7 +75,7 @@ pub(crate) async fn save(
             "set aside as a dead letter"
         );
     }
-    cx.telemetry.count("dead_letters", cx.service, consumer, letters.len());
+    cx.telemetry.count("dead_letters", cx.service, consumer, new);
     Ok(())
 }
 

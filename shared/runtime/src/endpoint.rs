@@ -242,6 +242,17 @@ pub(crate) async fn serve_mutation<M: Mutation>(
     Ok(())
 }
 
+/// What the database can keep, so that a repeat gets the same answer: it has no NUL, which a caller may have said and an answer
+/// may quote.
+fn storable(value: Value) -> Value {
+    match value {
+        Value::String(text) if text.contains('\0') => Value::String(text.replace('\0', "\u{FFFD}")),
+        Value::Array(items) => items.into_iter().map(storable).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(key, value)| (key, storable(value))).collect(),
+        other => other,
+    }
+}
+
 /// One operation and everybody in this batch who asked for it.
 struct Group<T> {
     asked: Asked<T>,
@@ -392,13 +403,20 @@ async fn transact<M: Mutation>(
         }
         let mut stored = Vec::with_capacity(places.len());
         for (place, reply) in places.iter().zip(replies) {
-            let kept = match &reply {
-                Ok(reply) => Some((serde_json::to_value(reply).map_err(Failure::defect)?, false)),
-                Err(problem) if problem.is_transient() => None,
-                Err(problem) => Some((serde_json::to_value(problem).map_err(Failure::defect)?, true)),
+            let (answer, kept) = match reply {
+                Ok(reply) => {
+                    let value = storable(serde_json::to_value(reply).map_err(Failure::defect)?);
+                    (encode(Ok(&value)), Some((value, false)))
+                }
+                Err(problem) if problem.is_transient() => (Err(problem), None),
+                Err(mut problem) => {
+                    problem.detail = problem.detail.replace('\0', "\u{FFFD}");
+                    let value = serde_json::to_value(&problem).map_err(Failure::defect)?;
+                    (Err(problem), Some((storable(value), true)))
+                }
             };
             stored.push((claims[*place].operation_id.clone(), kept));
-            answers[*place] = Some(encode(reply));
+            answers[*place] = Some(answer);
         }
         operation::answer(&mut tx, endpoint, &stored).await?;
         failpoint::pass(cx.service, "endpoint.handled");

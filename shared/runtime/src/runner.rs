@@ -145,17 +145,15 @@ impl<H: BatchHandler> Runner<H> {
             let Some(raw) = raw_of(&message) else { continue };
             match decode::<H::Item>(&raw) {
                 Ok((item, cause)) => decoded.push((message, Incoming { item, cause, raw })),
-                Err(poison) => undecodable.push((message, raw, poison)),
+                Err(poison) if self.may_be_read_yet(&raw) => {
+                    let (service, consumer) = (self.cx.service, self.inbound.durable);
+                    tracing::warn!(service, consumer, sequence = raw.stream_sequence, %poison, "comes again");
+                    again(&message, raw.deliveries).await;
+                }
+                Err(poison) => undecodable.push((message, raw, None, poison)),
             }
         }
-        for (message, raw, poison) in undecodable {
-            if self.may_be_read_yet(&raw) {
-                tracing::warn!(service = self.cx.service, consumer = self.inbound.durable, sequence = raw.stream_sequence, %poison, "comes again");
-                again(&message, raw.deliveries).await;
-            } else {
-                self.set_aside(&message, &raw, None, poison).await;
-            }
-        }
+        self.set_aside(undecodable).await;
         let (acks, items): (Vec<Message>, Vec<Incoming<H::Item>>) = decoded.into_iter().unzip();
         failpoint::pass(self.cx.service, "runner.decoded");
         let mut parts = vec![(acks, items)];
@@ -192,10 +190,10 @@ impl<H: BatchHandler> Runner<H> {
                     tokio::time::sleep(limits::RETRY_FIRST).await;
                 }
                 Err(Failure::Defect(why)) if items.len() == 1 => {
-                    for (message, incoming) in acks.iter().zip(&items) {
-                        let poison = Poison::invariant(why.clone());
-                        self.set_aside(message, &incoming.raw, incoming.cause.trace, poison).await;
-                    }
+                    let alone = acks.into_iter().zip(items);
+                    let alone =
+                        alone.map(|(message, incoming)| (message, incoming.raw, incoming.cause.trace, Poison::invariant(why.clone())));
+                    self.set_aside(alone.collect()).await;
                 }
                 Err(Failure::Defect(why)) => {
                     tracing::warn!(
@@ -278,19 +276,32 @@ impl<H: BatchHandler> Runner<H> {
         self.cx.telemetry.count("processed", self.cx.service, self.inbound.durable, items.len() - again_count);
     }
 
-    async fn set_aside(&self, message: &Message, raw: &RawMessage, trace: Option<TraceContext>, poison: Poison) {
+    /// All at once: a burst of what nobody can read must not outlast the wait for its acknowledgements.
+    async fn set_aside(&self, poisoned: Vec<(Message, RawMessage, Option<TraceContext>, Poison)>) {
+        if poisoned.is_empty() {
+            return;
+        }
+        let (mut messages, mut letters) = (Vec::with_capacity(poisoned.len()), Vec::with_capacity(poisoned.len()));
+        for (message, raw, trace, poison) in poisoned {
+            messages.push((message, raw.deliveries));
+            letters.push((raw, trace, poison));
+        }
         let saved = async {
+            let letters: Vec<_> = letters.iter().map(|(raw, trace, poison)| (raw, *trace, poison.clone())).collect();
             let mut tx = self.cx.pool.begin().await?;
-            dead_letter::save(&self.cx, &mut tx, self.inbound.durable, &[(raw, trace, poison)]).await?;
+            dead_letter::save(&self.cx, &mut tx, self.inbound.durable, &letters).await?;
             tx.commit().await?;
             failpoint::pass(self.cx.service, "runner.set_aside");
             Ok::<(), Failure>(())
         };
-        match saved.await {
-            Ok(()) => acknowledge(message, AckKind::Term).await,
-            Err(error) => {
-                tracing::warn!(service = self.cx.service, %error, "a dead letter can't be saved; the message comes again");
-                again(message, raw.deliveries).await;
+        let saved = saved.await;
+        if let Err(error) = &saved {
+            tracing::warn!(service = self.cx.service, %error, "dead letters can't be saved; the messages come again");
+        }
+        for (message, deliveries) in &messages {
+            match saved {
+                Ok(()) => acknowledge(message, AckKind::Term).await,
+                Err(_) => again(message, *deliveries).await,
             }
         }
     }
@@ -339,7 +350,8 @@ fn raw_of(message: &Message) -> Option<RawMessage> {
     let info = message.info().inspect_err(|error| tracing::error!(%error, "a message without delivery info")).ok()?;
     let stored_at = chrono::DateTime::from_timestamp_nanos(info.published.timestamp_nanos_opt().unwrap_or_default());
     Some(RawMessage {
-        subject: message.subject.to_string(),
+        // The broker lets a NUL pass, the database does not.
+        subject: message.subject.replace('\0', "\u{FFFD}"),
         payload: message.payload.clone(),
         stream_sequence: info.stream_sequence,
         stored_at,

@@ -105,3 +105,15 @@ async fn of_two_who_began_from_one_version_the_second_is_told() {
     assert_eq!(bench.apply_after(Some(2), "again", "2026-10-01", named("three")).await.expect("from the newest").version, 3);
     assert!(copies.0.stop().await && copies.1.stop().await);
 }
+
+#[tokio::test]
+async fn a_refusal_that_quotes_a_nul_is_an_answer_too() {
+    let bench = Bench::start().await;
+    let copy = bench.copy().await;
+    let mut files = preset("points");
+    files.insert("a\0b.toml".to_owned(), String::new());
+    let invalid = bench.apply("nul", "2026-10-01", files.clone()).await.expect_err("unknown file");
+    assert_eq!(invalid.code, code::PROGRAM_INVALID.code);
+    assert_eq!(bench.apply("nul", "2026-10-01", files).await.expect_err("repeated"), invalid);
+    assert!(copy.stop().await);
+}
