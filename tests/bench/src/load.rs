@@ -94,17 +94,21 @@ impl Load {
         self.nats.flush().await?;
         let count = pace.count();
         let (sender, mut sent) = mpsc::unbounded_channel();
-        let publishing = async {
-            let (mut ticks, mut acks) = (pace.ticks(), Vec::with_capacity(count));
+        let (under_way, mut acks) = mpsc::unbounded_channel();
+        let publishing = async move {
+            let mut ticks = pace.ticks();
             for number in 0..count {
                 ticks.tick().await;
                 let trace = 0x00be_0000_0000_u128 + number as u128;
                 let message = input.document(run, number, &members[input.member_of(number)].phone, trace);
                 sender.send((trace, Instant::now()))?;
-                // A late acknowledgement must not hold the next one up.
-                acks.push(self.js.publish(message.subject, message.payload.into()).await?);
+                under_way.send(self.js.publish(message.subject, message.payload.into()).await?)?;
             }
-            for ack in acks {
+            anyhow::Ok(())
+        };
+        // Beside the publishing: a late acknowledgement must not hold the next one up, nor one that nobody takes.
+        let acknowledging = async move {
+            while let Some(ack) = acks.recv().await {
                 ack.await?;
             }
             anyhow::Ok(())
@@ -127,7 +131,7 @@ impl Load {
             }
             anyhow::Ok(times)
         };
-        let ((), mut times) = tokio::try_join!(publishing, receiving)?;
+        let ((), (), mut times) = tokio::try_join!(publishing, acknowledging, receiving)?;
         times.sort_unstable();
         Ok(times)
     }
