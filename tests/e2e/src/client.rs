@@ -8,6 +8,7 @@ use async_nats::{
     jetstream::{
         self,
         consumer::{DeliverPolicy, pull::OrderedConfig},
+        stream::Stream,
     },
 };
 use futures_util::{StreamExt, TryStreamExt};
@@ -109,7 +110,7 @@ impl Client {
 
     /// Everything in a stream at this moment, in its order.
     pub async fn all(&self, stream: &str) -> Vec<Heard> {
-        let stream = self.js.get_stream(stream).await.expect("the stream");
+        let stream = self.stream(stream).await;
         let state = &stream.cached_info().state;
         let (count, last) = (state.messages, state.last_sequence);
         let mut all = Vec::new();
@@ -152,19 +153,29 @@ impl Client {
         receipts.remove(0)
     }
 
-    /// Messages that the services have not finished.
+    /// Messages that the services have not finished. A broker that forgot its consumers has them again in a moment.
     pub async fn waiting(&self) -> u64 {
+        until("what waits in the streams", PATIENCE, async || self.look_what_waits().await).await
+    }
+
+    async fn look_what_waits(&self) -> Option<u64> {
         let mut waiting = 0;
         for (stream, durable) in [("POS", "ingest_documents"), ("GATEWAY_RECEIPTS", "notification_gateway_receipts")] {
-            let stream = self.js.get_stream_no_info(stream).await.expect("the stream");
-            let info = stream.consumer_info(durable).await.expect("the consumer");
+            let stream = self.js.get_stream_no_info(stream).await.ok()?;
+            let info = stream.consumer_info(durable).await.ok()?;
             waiting += info.num_pending + u64::try_from(info.num_ack_pending).expect("a count");
         }
-        let events = self.js.get_stream_no_info("EVENTS").await.expect("the stream");
-        let consumers: Vec<_> = events.consumers().try_collect().await.expect("the consumers");
+        let events = self.js.get_stream_no_info("EVENTS").await.ok()?;
+        let consumers: Vec<_> = events.consumers().try_collect().await.ok()?;
         let durables: Vec<_> = consumers.into_iter().filter(|consumer| consumer.config.durable_name.is_some()).collect();
-        assert!(durables.len() >= 7, "the services read events: {}", durables.len());
-        waiting + durables.iter().map(|info| info.num_pending + u64::try_from(info.num_ack_pending).expect("a count")).sum::<u64>()
+        // So many services read events.
+        (durables.len() >= 7).then_some(())?;
+        Some(waiting + durables.iter().map(|info| info.num_pending + u64::try_from(info.num_ack_pending).expect("a count")).sum::<u64>())
+    }
+
+    /// A stream. A broker that has just started, or reads its users anew, has none for a moment.
+    async fn stream(&self, name: &str) -> Stream {
+        until(&format!("stream {name}"), PATIENCE, async || self.js.get_stream(name).await.ok()).await
     }
 
     /// How far each stream goes.
@@ -178,7 +189,7 @@ impl Client {
 
     /// How far a stream goes.
     pub async fn end(&self, stream: &str) -> u64 {
-        self.js.get_stream(stream).await.expect("the stream").cached_info().state.last_sequence
+        self.stream(stream).await.cached_info().state.last_sequence
     }
 }
 
