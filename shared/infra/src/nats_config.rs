@@ -43,7 +43,7 @@ pub struct ServerSettings<'a> {
 }
 
 /// An account: users who hear each other, and nobody else.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// Its name.
     pub name: String,

@@ -108,6 +108,8 @@ pub enum NatsServerError {
 pub struct NatsServer {
     child: ServerChild,
     config: PathBuf,
+    /// Of the configuration that it has read.
+    accounts: Vec<Account>,
     home: Home,
     options: NatsOptions,
 }
@@ -145,7 +147,7 @@ impl NatsServer {
             stop: Signal::SIGTERM,
         })?;
         let monitor_port = options.monitor_port;
-        let mut server = Self { child, config, home: home.clone(), options };
+        let mut server = Self { child, config, accounts: accounts.to_vec(), home: home.clone(), options };
         let ready = server.child.wait_ready(READY_PATIENCE, || is_healthy(monitor_port));
         ready.map_err(|source| match source {
             source @ ChildError::NotReady { .. } => NatsServerError::NotReady { source, store: dir.join("store") },
@@ -154,16 +156,22 @@ impl NatsServer {
         Ok(server)
     }
 
-    /// Rewrites users and rights for these stores and has the server read them. Connections that may stay, stay. Blocks.
+    /// Rewrites users and rights for these stores and has the server read them, if they are other ones than before: while it
+    /// reads, JetStream does not answer. Connections that may stay, stay. Blocks.
     pub fn set_stores(&mut self, keys: &Keys, stores: &[StoreCode]) -> Result<(), NatsServerError> {
+        let accounts = installation(stores);
+        if self.accounts == accounts {
+            return Ok(());
+        }
         let read_at = || monitor(self.options.monitor_port, "/varz").ok().and_then(|varz| varz.get("config_load_time").cloned());
         let before = read_at();
-        write_config(&self.home, &self.config, &self.options, keys, &installation(stores))?;
+        write_config(&self.home, &self.config, &self.options, keys, &accounts)?;
         self.child.signal(Signal::SIGHUP);
         let since = std::time::Instant::now();
         while since.elapsed() < RELOAD_PATIENCE {
             std::thread::sleep(LOOK);
             if read_at().is_some_and(|now| Some(now) != before) {
+                self.accounts = accounts.to_vec();
                 return Ok(());
             }
         }

@@ -83,6 +83,8 @@ pub const MARK_EVERY: Duration = Duration::from_millis(100);
 /// A mark that could not be saved is saved again after these pauses: together shorter than [`STOP_WAIT`], and long enough for
 /// Postgres to restart.
 pub const MARK_AGAIN: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(900), Duration::from_secs(3)];
+/// A stream that could not be asked for its epoch is asked again after these pauses: together well below [`PUBLISH_WAIT`].
+pub const EPOCH_AGAIN: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(150), Duration::from_millis(400)];
 /// The sweeper looks this often.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// And this often while nothing is committed.

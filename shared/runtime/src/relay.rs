@@ -289,8 +289,7 @@ impl Relay {
         {
             return Ok(epoch);
         }
-        let found = self.js.get_stream(stream).await.map_err(|e| format!("stream {stream}: {e}"))?;
-        let created = created_of(found.cached_info());
+        let created = created_of(self.look_at(stream).await.map_err(|e| format!("stream {stream}: {e}"))?.cached_info());
         let mut life = self.js.client().server_info().server_id.into_bytes();
         life.extend(created.timestamp_micros().to_be_bytes());
         let id = sha256(&life).first_chunk().copied().map_or(0, i64::from_be_bytes);
@@ -300,6 +299,17 @@ impl Relay {
         }
         self.epochs.lock().unwrap_or_else(PoisonError::into_inner).insert(stream, (connection, epoch));
         Ok(epoch)
+    }
+
+    /// Asks a few times: a broker that reads its configuration anew does not answer for a moment.
+    async fn look_at(&self, stream: &'static str) -> Result<jetstream::stream::Stream, jetstream::context::GetStreamError> {
+        for pause in limits::EPOCH_AGAIN {
+            if let Ok(found) = self.js.get_stream(stream).await {
+                return Ok(found);
+            }
+            tokio::time::sleep(pause).await;
+        }
+        self.js.get_stream(stream).await
     }
 
     /// Epochs are asked for again: a stream can be made anew while the connection stays.
