@@ -24,6 +24,8 @@ use crate::{
 
 /// How often progress is looked at while a stage runs.
 const LOOK: Duration = Duration::from_millis(50);
+/// How often the first delivery is looked for.
+const LOOK_FOR_FIRST: Duration = Duration::from_millis(5);
 /// No progress for so long means that something is broken.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -52,7 +54,7 @@ pub struct Figures {
     pub stage: String,
     /// How many invoices.
     pub invoices: usize,
-    /// From letting the consumers go to the last output.
+    /// From the first delivery to the last output.
     pub seconds: f64,
     /// Of CPU an invoice.
     pub cpu_us: Split,
@@ -144,11 +146,28 @@ impl Stage<'_> {
         let far = SystemClock.now() + TimeDelta::hours(1);
         stream.pause_consumer(self.entrance.1, far).await?;
         publish.await?;
-        let before = self.count_before().await?;
+        let mut before = self.count_before().await?;
         stream.resume_consumer(self.entrance.1).await?;
+        before.at = self.first_delivery(before.at).await?;
         let last = self.wait(&before, invoices).await?;
         let figures = self.figures(&before, last, invoices).await?;
         Ok(figures)
+    }
+
+    /// When the entrance handed out its first message. A consumer that was paused takes its time to go on, and that is nobody's
+    /// work.
+    async fn first_delivery(&self, resumed: Instant) -> Result<Instant> {
+        let (stream, consumer) = self.entrance;
+        loop {
+            let info = self.consumer(stream, consumer).await?;
+            if info.num_ack_pending > 0 || info.num_pending == 0 {
+                return Ok(Instant::now());
+            }
+            if resumed.elapsed() > PATIENCE {
+                bail!("{}: the consumer {consumer} does not go on", self.name);
+            }
+            tokio::time::sleep(LOOK_FOR_FIRST).await;
+        }
     }
 
     /// Publishes while everything runs, and measures from the first publish to the end.

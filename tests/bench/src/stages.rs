@@ -96,16 +96,11 @@ pub async fn path(size: Size) -> Result<[Figures; 2]> {
     Ok([beforehand, live])
 }
 
-/// Seconds that a synced path shall run: how much it gets through in that time nobody knows beforehand.
-const SYNCED_SECONDS: f64 = 10.0;
-const SYNCED_MEMBERS: usize = 500;
-
 /// The same with a broker that syncs every write before it acknowledges it.
 pub async fn path_synced(size: Size) -> Result<Figures> {
-    let mut path = Path::start("sync", SYNCED_MEMBERS, Sync::Always).await?;
-    let first = path.measure("path, sync always", "W", SYNCED_MEMBERS).await?;
-    let count = (first.per_second() * SYNCED_SECONDS) as usize;
-    let figures = path.measure("path, sync always", "T", count.clamp(SYNCED_MEMBERS, size.invoices)).await?;
+    let mut path = Path::start("sync", size.members, Sync::Always).await?;
+    path.measure("path, sync always", "W", size.warm_up.max(size.members)).await?;
+    let figures = path.measure("path, sync always", "T", size.invoices).await?;
     path.program.stop()?;
     Ok(figures)
 }
