@@ -15,21 +15,31 @@ pub type Accounts = BTreeMap<MemberId, Account>;
 
 /// Locks the accounts of `members` (id to number), opening those that aren't there, and loads them.
 pub async fn load_locked(tx: &mut PgConnection, members: &BTreeMap<MemberId, &str>) -> Result<Accounts, Failure> {
-    let ids: Vec<Uuid> = members.keys().map(|member| member.0).collect();
-    let numbers: Vec<String> = members.values().map(ToString::to_string).collect();
-    // A row that isn't there can't be locked.
-    sqlx::query!(
-        "insert into account (member_id, member_no) select * from unnest($1::uuid[], $2::text[]) on conflict do nothing",
-        &ids,
-        &numbers
-    )
-    .execute(&mut *tx)
-    .await?;
+    let all: Vec<Uuid> = members.keys().map(|member| member.0).collect();
+    let mut accounts = lock(tx, &all).await?;
+    if accounts.len() < members.len() {
+        // A row that isn't there can't be locked. Only new members come here; one that another copy is just opening is waited for.
+        let missing = || members.iter().filter(|(member, _)| !accounts.contains_key(member));
+        let ids: Vec<Uuid> = missing().map(|(member, _)| member.0).collect();
+        let numbers: Vec<String> = missing().map(|(_, number)| (*number).to_owned()).collect();
+        sqlx::query!(
+            "insert into account (member_id, member_no) select * from unnest($1::uuid[], $2::text[]) on conflict do nothing",
+            &ids,
+            &numbers
+        )
+        .execute(&mut *tx)
+        .await?;
+        accounts.append(&mut lock(tx, &ids).await?);
+    }
+    Ok(accounts)
+}
+
+async fn lock(tx: &mut PgConnection, members: &[Uuid]) -> Result<Accounts, Failure> {
     let rows = sqlx::query!(
         "select member_id, member_no, active, pending, reserved, debt, lifetime, first_spending_ordinal, first_spending_stands,
                 sequence, head
          from account where member_id = any($1) order by member_id for update",
-        &ids
+        members
     )
     .fetch_all(tx)
     .await?;

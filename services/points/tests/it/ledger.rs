@@ -75,6 +75,7 @@ async fn statements_do_not_grow_with_the_batch() {
     let _: Vec<Earned> = bench.published(400).await;
     assert!(points.stop().await);
     assert_once_a_batch(&["insert into accrual"]);
+    assert!(statements::of("insert into account") > 0, "new members: {:?}", statements::counted());
 
     let answers: Vec<_> = (0..400).map(|i| answer(&format!("R{i:03}"), i % 40, vec![double("repair", 10)])).collect();
     bench.publish(&answers, 1).await;
@@ -83,14 +84,19 @@ async fn statements_do_not_grow_with_the_batch() {
     let _: Vec<AccrualSettled> = bench.published(400).await;
     assert!(points.stop().await);
     assert_once_a_batch(&["select store, document, member_id,", "select store, document, entry_id,", "update accrual"]);
+    assert_eq!(statements::of("insert into account"), 0, "known members: {:?}", statements::counted());
     bench.assert_sound().await;
 }
 
-/// Every statement of the transaction is run once a batch, of which there are few: each writes its outbox once.
+/// Every statement of the transaction is run once a batch, of which there are few: each writes its outbox once. Accounts are
+/// locked once more where some are opened.
 fn assert_once_a_batch(own: &[&str]) {
     let batches = statements::of("with rows as");
     assert!((1..=20).contains(&batches), "{:?}", statements::counted());
-    let common = ["insert into account", "select member_id, member_no,", "insert into entry", "insert into lot", "update account"];
+    let opened = statements::of("insert into account");
+    assert!(opened <= batches, "{:?}", statements::counted());
+    assert_eq!(statements::of("select member_id, member_no,"), batches + opened, "{:?}", statements::counted());
+    let common = ["insert into entry", "insert into lot", "update account"];
     for statement in common.iter().chain(own) {
         assert_eq!(statements::of(statement), batches, "{statement}: {:?}", statements::counted());
     }

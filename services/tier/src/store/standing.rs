@@ -25,22 +25,32 @@ fn reached(member_id: Uuid, tier: Option<String>, since: Option<DateTime<Utc>>, 
 /// here for another's commit reads what that commit left: a locking read answers with the row as it is when the lock is
 /// granted.
 pub async fn load_locked(tx: &mut PgConnection, members: &BTreeMap<MemberId, &str>) -> Result<BTreeMap<MemberId, Standing>, Failure> {
-    let ids: Vec<Uuid> = members.keys().map(|member| member.0).collect();
-    // A row that isn't there can't be locked; one that another copy is just opening is waited for here.
-    sqlx::query!(
-        "insert into standing (member_id, member_no)
-         select u.member_id, u.member_no from unnest($1::uuid[], $2::text[]) u (member_id, member_no)
-         order by u.member_id
-         on conflict (member_id) do nothing",
-        &ids,
-        &members.values().map(ToString::to_string).collect::<Vec<_>>(),
-    )
-    .execute(&mut *tx)
-    .await?;
+    let all: Vec<Uuid> = members.keys().map(|member| member.0).collect();
+    let mut standings = lock(tx, &all).await?;
+    if standings.len() < members.len() {
+        // A row that isn't there can't be locked. Only new members come here; one that another copy is just opening is waited for.
+        let missing = || members.iter().filter(|(member, _)| !standings.contains_key(member));
+        let ids: Vec<Uuid> = missing().map(|(member, _)| member.0).collect();
+        sqlx::query!(
+            "insert into standing (member_id, member_no)
+             select u.member_id, u.member_no from unnest($1::uuid[], $2::text[]) u (member_id, member_no)
+             order by u.member_id
+             on conflict (member_id) do nothing",
+            &ids,
+            &missing().map(|(_, number)| (*number).to_owned()).collect::<Vec<_>>(),
+        )
+        .execute(&mut *tx)
+        .await?;
+        standings.append(&mut lock(tx, &ids).await?);
+    }
+    Ok(standings)
+}
+
+async fn lock(tx: &mut PgConnection, members: &[Uuid]) -> Result<BTreeMap<MemberId, Standing>, Failure> {
     let rows = sqlx::query!(
         "select member_id, qualifying, tier, tier_since, tier_version, changes
          from standing where member_id = any($1) order by member_id for update",
-        &ids
+        members
     )
     .fetch_all(tx)
     .await?;
