@@ -8,7 +8,7 @@ use std::sync::{
 use async_nats::jetstream;
 use jifen_kernel::{Clock, Ids, SystemClock};
 use sqlx::{
-    PgPool,
+    Connection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -147,6 +147,16 @@ impl Ctx {
         let pool = PgPoolOptions::new()
             .max_connections(config.limits.connections)
             .acquire_timeout(std::time::Duration::from_secs(10))
+            // One that worked a moment ago is not asked first whether it still does: that would be a round trip a transaction.
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move {
+                    if meta.idle_for > crate::limits::TRUSTED_FOR {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_with(connect.clone())
             .await
             .map_err(|source| StartError::Database { service, source })?;

@@ -59,6 +59,8 @@ pub const SESSION: [(&str, &str); 11] = [
     ("tcp_keepalives_interval", "5"),
     ("tcp_keepalives_count", "3"),
 ];
+/// A database connection that was idle for longer is tested before it is used.
+pub const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// A batch's transaction, with what it asks others before, ends within this time or comes again.
 pub const TRANSACTION_WAIT: Duration = Duration::from_mins(2);
 /// Bytes that one pull may bring, whatever the number of messages.
