@@ -44,7 +44,7 @@ schemas: ## Write schemas/ anew from shared/contracts
 	cargo run --quiet -p jifen-contracts --example schemas
 
 sqlx-prepare: ## Write the offline caches of the SQL macros anew
-	cargo run --quiet -p jifen-testkit --bin sqlx-prepare
+	cargo run --quiet -p jifen-testkit --bin sqlx_prepare
 
 clean: ## Remove what was built and the state of `make run`
 	cargo clean
