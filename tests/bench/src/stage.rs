@@ -148,22 +148,26 @@ impl Stage<'_> {
         publish.await?;
         let mut before = self.count_before().await?;
         stream.resume_consumer(self.entrance.1).await?;
-        before.at = self.first_delivery(before.at).await?;
+        (before.at, before.cpu) = self.first_delivery().await?;
         let last = self.wait(&before, invoices).await?;
         let figures = self.figures(&before, last, invoices).await?;
         Ok(figures)
     }
 
-    /// When the entrance handed out its first message. A consumer that was paused takes its time to go on, and that is nobody's
-    /// work.
-    async fn first_delivery(&self, resumed: Instant) -> Result<Instant> {
+    /// When the entrance handed out its first message, and the CPU until then. A consumer that was paused takes seconds to go on;
+    /// neither they nor our looking are the program's work.
+    async fn first_delivery(&self) -> Result<(Instant, Cpu)> {
         let (stream, consumer) = self.entrance;
+        let mut idle = (Instant::now(), self.processes().cpu()?);
+        let deadline = idle.0 + PATIENCE;
         loop {
+            let look = (Instant::now(), self.processes().cpu()?);
             let info = self.consumer(stream, consumer).await?;
             if info.num_ack_pending > 0 || info.num_pending == 0 {
-                return Ok(Instant::now());
+                return Ok(idle);
             }
-            if resumed.elapsed() > PATIENCE {
+            idle = look;
+            if idle.0 > deadline {
                 bail!("{}: the consumer {consumer} does not go on", self.name);
             }
             tokio::time::sleep(LOOK_FOR_FIRST).await;
