@@ -6,7 +6,7 @@
 //! several are separated by commas. Only debug builds look: in a release build a pass is nothing at all.
 
 /// Every place, in the order in which a message, a request and a row to publish come by.
-pub const PLACES: [&str; 27] = [
+pub const PLACES: [&str; 28] = [
     "runner.pulled",
     "runner.decoded",
     "runner.prepared",
@@ -27,6 +27,7 @@ pub const PLACES: [&str; 27] = [
     "endpoint.committed",
     "endpoint.replied",
     "endpoint.published",
+    "relay.batched",
     "relay.sending",
     "relay.half_sent",
     "relay.sent",

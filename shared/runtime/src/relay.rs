@@ -185,6 +185,7 @@ impl Relay {
                 Err(error) => tracing::info!(service = self.service, stream, error, "a batch was refused; its messages go one by one"),
             }
         }
+        failpoint::pass(self.service, "relay.batched");
         if self.connection() != connection {
             return Err("the connection to the broker was renewed meanwhile".to_owned());
         }

@@ -18,7 +18,7 @@ use nix::{
 use rand::{Rng, rngs::StdRng};
 
 use crate::{
-    plan::faults::Trap,
+    plan::faults::{Layout, Trap},
     site::{Site, services_of},
 };
 
@@ -69,6 +69,7 @@ pub struct Fleet {
     copies: Vec<Copy>,
     folder: PathBuf,
     batch_messages: usize,
+    atomic: bool,
     calm: bool,
     /// What has happened.
     pub tally: Tally,
@@ -76,11 +77,12 @@ pub struct Fleet {
 
 impl Fleet {
     /// Starts the processes of a layout, each with its failpoints.
-    pub fn start(site: &Site, layout: &[Vec<&'static str>], traps: &[Vec<Trap>], batch_messages: usize) -> Result<Self> {
+    pub fn start(site: &Site, layout: &Layout, traps: &[Vec<Trap>]) -> Result<Self> {
         let folder = site.folder().join("logs");
         fs::create_dir_all(&folder)?;
-        let mut fleet = Self { copies: Vec::new(), folder, batch_messages, calm: false, tally: Tally::default() };
-        for (place, services) in layout.iter().enumerate() {
+        let Layout { batch_messages, atomic, .. } = *layout;
+        let mut fleet = Self { copies: Vec::new(), folder, batch_messages, atomic, calm: false, tally: Tally::default() };
+        for (place, services) in layout.copies.iter().enumerate() {
             fleet.add(site, services, traps.get(place).cloned().unwrap_or_default(), false)?;
         }
         Ok(fleet)
@@ -106,7 +108,7 @@ impl Fleet {
 
     fn launch(&self, site: &Site, copy: &mut Copy) -> Result<()> {
         let log = File::options().create(true).append(true).open(self.log_file(copy))?;
-        let mut command: Command = site.service_command(self.batch_messages);
+        let mut command: Command = site.service_command(self.batch_messages, self.atomic);
         copy.armed = !self.calm && !copy.traps.is_empty();
         if copy.armed {
             let traps: Vec<String> = copy.traps.iter().map(ToString::to_string).collect();

@@ -62,7 +62,8 @@ impl Total {
     fn add(&mut self, plan: &Plan, verdict: &Result<Verdict>) {
         self.rounds += 1;
         let seed = plan.seed;
-        let head = format!("SEED={seed} {} x{} ", plan.layout.name, plan.layout.batch_messages);
+        let publishing = if plan.layout.atomic { "atomic " } else { "" };
+        let head = format!("SEED={seed} {} x{} {publishing}", plan.layout.name, plan.layout.batch_messages);
         match verdict {
             Ok(Verdict { documents, resent, tally, settled, wrong }) => {
                 let counts: Vec<String> = tally.counts.iter().map(|(what, count)| format!("{count} {what}")).collect();

@@ -66,7 +66,7 @@ pub async fn play(site: &mut Site, ears: &Ears, plan: &Arc<Plan>) -> Result<Verd
     let [from_receipts, from_notify, from_events] = [&ears.receipts, &ears.notify, &ears.events].map(|ears| ears.count());
     #[expect(clippy::disallowed_methods, reason = "the database's rows are dated by the same clock")]
     let began = Utc::now();
-    let mut fleet = Fleet::start(site, &plan.layout.copies, &plan.traps, plan.layout.batch_messages)?;
+    let mut fleet = Fleet::start(site, &plan.layout, &plan.traps)?;
     fleet.wait_until_ready(site).await?;
     let gateway = Gateway::start(&ears.nats, Arc::clone(&ears.notify), from_notify, plan.stores.clone());
     let progress = Progress::default();

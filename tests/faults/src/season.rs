@@ -8,7 +8,7 @@ use chrono::{Days, NaiveDate};
 use crate::{
     fleet::Fleet,
     model::Expected,
-    plan::Plan,
+    plan::{Plan, faults::Layout},
     round::{Ears, Verdict, play},
     site::Site,
 };
@@ -27,7 +27,8 @@ pub async fn play_season(seeds: &[u64], today: NaiveDate, mut tell: impl FnMut(&
     let plans: Vec<Arc<Plan>> = seeds.iter().enumerate().map(|(place, seed)| Arc::new(Plan::new(*seed, place, today))).collect();
     let stores: Vec<String> = plans.iter().flat_map(|plan| plan.stores.clone()).collect();
     let mut site = Site::start(&stores).await?;
-    let mut first = Fleet::start(&site, &[Vec::new()], &[], 500)?;
+    let first = Layout { name: "first", copies: vec![Vec::new()], batch_messages: 500, atomic: false };
+    let mut first = Fleet::start(&site, &first, &[])?;
     first.wait_until_ready(&site).await?;
     site.apply_program(&program(&plans), &(today - Days::new(PROGRAM_DAYS)).to_string())?;
     first.end();

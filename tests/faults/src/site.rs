@@ -129,13 +129,15 @@ impl Site {
     }
 
     /// `jifen` in this installation, as a service's process has it: Postgres through the proxy.
-    pub fn service_command(&self, batch_messages: usize) -> Command {
+    pub fn service_command(&self, batch_messages: usize, atomic: bool) -> Command {
         let variables = [
             ("JIFEN_DATABASE_URL", format!("postgres://127.0.0.1:{}/jifen", self.proxy.port())),
             ("JIFEN_NATS_URL", self.nats_url()),
             ("JIFEN_ACK_WAIT_S", ACK_WAIT_S.to_string()),
             ("JIFEN_GUARD_EVERY_S", GUARD_EVERY_S.to_string()),
             ("JIFEN_BATCH_MESSAGES", batch_messages.to_string()),
+            // The broker of a round is started without it: what remains of the setting is how is published.
+            ("JIFEN_NATS_SYNC_ALWAYS", atomic.to_string()),
         ];
         command(&self.home, &variables)
     }

@@ -13,6 +13,8 @@ pub struct Layout {
     pub copies: Vec<Vec<&'static str>>,
     /// Messages in one transaction: small ones pass more failpoints, large ones lose more at once.
     pub batch_messages: usize,
+    /// What is published is published in atomic batches.
+    pub atomic: bool,
 }
 
 impl Layout {
@@ -28,7 +30,8 @@ impl Layout {
                 ("mixed", vec![vec!["program", "member", "ingest"], hot.clone(), hot, vec!["tier", "notification"]])
             }
         };
-        Self { name, copies, batch_messages: [3, 10, 50, 500].choose(rng).copied().unwrap_or(50) }
+        let batch_messages = [3, 10, 50, 500].choose(rng).copied().unwrap_or(50);
+        Self { name, copies, batch_messages, atomic: batch_messages > 10 && rng.random_bool(0.4) }
     }
 }
 
