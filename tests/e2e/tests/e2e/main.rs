@@ -3,6 +3,7 @@
 
 mod amnesia;
 mod bad_documents;
+mod costs;
 mod documents;
 mod figures;
 mod killed;
