@@ -58,14 +58,7 @@ pub async fn points(size: Size, past: &[Past]) -> Result<Figures> {
     Program::run_verb(&servers, &["migrate"])?;
     // Once with `program`, which tells the rules.
     Program::jifen(&servers, &["serve", "program", "points"]).await?.stop()?;
-    // Every member has bought before, so that an invoice is two entries.
-    let seeded = format!(
-        "insert into points.account (member_id, member_no, first_spending_ordinal, first_spending_stands)
-         select {}, 'M' || lpad(n::text, 9, '0'), 1, true from generate_series(0, {} - 1) n; vacuum analyze points.account",
-        id_sql("n"),
-        size.members
-    );
-    run_sql(&servers, &seeded).await?;
+    run_sql(&servers, &members_of_points(size.members)).await?;
     growth::load(&mut servers, past).await?;
     let mut program = Program::jifen(&servers, &["serve", "points"]).await?;
     let js = servers.provisioner().await?.1;
@@ -75,6 +68,15 @@ pub async fn points(size: Size, past: &[Past]) -> Result<Figures> {
     let figures = measure_events(&mut stage, size).await?;
     program.stop()?;
     Ok(figures)
+}
+
+/// Fills the table of accounts: every member has bought before, so that an invoice is two entries.
+pub fn members_of_points(members: usize) -> String {
+    format!(
+        "insert into points.account (member_id, member_no, first_spending_ordinal, first_spending_stands)
+         select {}, 'M' || lpad(n::text, 9, '0'), 1, true from generate_series(0, {members} - 1) n; vacuum analyze points.account",
+        id_sql("n"),
+    )
 }
 
 /// The second time counts.
