@@ -1,17 +1,16 @@
 //! `kill -9` of the whole program, at any moment, costs time only.
 
-use std::process::{Child, Stdio};
-
 use jifen_e2e::{Client, Ledger, PATIENCE, System, alone, until};
 use nix::sys::signal::Signal;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-use crate::same_result::{DEMO, compare_with_undisturbed};
+use crate::{
+    same_result::compare_with_undisturbed,
+    stores::{ACK_WAIT_S, kill_at_receipt, make_good},
+};
 
 const SEED: u64 = 20_261_001;
 const KILLS: u32 = 3;
-/// A dead process's messages come again after this time: soon, so that the test need not wait.
-pub const ACK_WAIT_S: &str = "3";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_again_and_again_it_comes_to_the_same() {
@@ -21,24 +20,9 @@ async fn killed_again_and_again_it_comes_to_the_same() {
         let mut system = System::new().with("JIFEN_ACK_WAIT_S", ACK_WAIT_S);
         system.start().await;
         for _ in 0..KILLS {
-            let client = system.client().await;
-            let mut stores = Stores::begin(&system);
-            // In the middle of the work: so many receipts are out, and what follows from them is under way.
-            let moment = client.end("RECEIPTS").await + rng.random_range(20..250);
-            until(&format!("{moment} receipts"), PATIENCE, async || {
-                assert!(!stores.have_ended(), "the stores' documents ran out before receipt {moment}");
-                (client.end("RECEIPTS").await >= moment).then_some(())
-            })
-            .await;
-            system.kill();
-            system.start().await;
-            // They notice, or they don't: whatever has no receipt is sent again.
-            stores.end().await;
+            kill_at_receipt(&mut system, rng.random_range(20..250), async |_| ()).await;
         }
-        system.run(&DEMO).await.ok();
-        let client = system.client().await;
-        system.quiet(&client).await;
-        let doctor = system.run(&["doctor"]).await.ok();
+        let (client, doctor) = make_good(&system).await;
         assert!(doctor.contains("no dead letters") && doctor.contains(" 0 wait for campaign's answer"), "{doctor}");
         each_document_is_accepted_once(&client).await;
         let ledger = Ledger::read(&client).await;
@@ -46,32 +30,6 @@ async fn killed_again_and_again_it_comes_to_the_same() {
         ledger
     })
     .await;
-}
-
-/// The stores that send the demo's documents: a process of their own, which nobody kills.
-pub struct Stores(Child);
-
-impl Stores {
-    pub fn begin(system: &System) -> Self {
-        let mut command = system.command(&DEMO);
-        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the demo starts"))
-    }
-
-    pub fn have_ended(&mut self) -> bool {
-        self.0.try_wait().expect("waiting for the demo").is_some()
-    }
-
-    /// Waits until they have sent everything or given up.
-    pub async fn end(mut self) {
-        until("the demo ends", PATIENCE, async || self.have_ended().then_some(())).await;
-    }
-}
-
-impl Drop for Stores {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// A receipt may be repeated by a sender that died before it knew, but never made anew.

@@ -11,3 +11,4 @@ mod new_user;
 mod operator;
 mod same_result;
 mod servers;
+mod stores;
