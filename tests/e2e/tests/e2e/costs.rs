@@ -39,10 +39,10 @@ const ROWS: [(&str, [i64; 2]); 13] = [
     ("tier.standing", [0, 1]),
 ];
 
-/// Write-ahead log of an invoice, without page images. Twenty runs gave 9,980 to 10,200, sent one by one or a hundred at a time, on
-/// an idle machine or on one with three times too much to do; other random ids split other index pages, and the rest is upkeep.
-/// A change that leaves the band must be meant, and moves it.
-const WAL_BYTES: RangeInclusive<i64> = 9_400..=10_900;
+/// Write-ahead log of an invoice, without page images. Thirty runs gave 9,980 to 10,200, sent one by one or a hundred at a time, on
+/// an idle machine or on one with three times too much to do: other random ids split other index pages, and upkeep writes
+/// nothing. A change that leaves the band must be meant, and moves it.
+const WAL_BYTES: RangeInclusive<i64> = 9_700..=10_450;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invoice_writes_so_many_rows_and_bytes() {
