@@ -52,7 +52,7 @@ struct Options {
     /// More of everything, and the growth of the data.
     #[arg(long)]
     full: bool,
-    /// Members.
+    /// Members; at least one for ten invoices.
     #[arg(long)]
     members: Option<usize>,
     /// Invoices that count, in each stage.
@@ -110,7 +110,10 @@ async fn main() -> Result<ExitCode> {
 impl Options {
     fn size(&self) -> Size {
         let or = |given: Option<usize>, short, full| given.unwrap_or(if self.full { full } else { short });
-        Size { members: or(self.members, 2_000, 10_000), warm_up: or(None, 2_000, 5_000), invoices: or(self.invoices, 20_000, 60_000) }
+        let invoices = or(self.invoices, 20_000, 60_000);
+        // With many invoices a member climbs the tiers, and every step is one message more.
+        let members = or(self.members, 2_000, 10_000).max(invoices / 10);
+        Size { members, warm_up: or(None, 2_000, 5_000), invoices }
     }
 
     fn wants(&self, name: Name) -> bool {

@@ -185,6 +185,12 @@ async fn a_broker_from_its_first_start_on() {
     let mut pos = async_nats::jetstream::new(provisioner).get_stream("POS").await.expect("stream");
     assert_eq!(pos.info().await.expect("info").state.messages, 1);
 
+    // The same stores again: nothing is read anew.
+    let written = || std::fs::metadata(home.nats_dir().join("nats.conf")).and_then(|file| file.modified()).expect("its configuration");
+    let before = written();
+    server.set_stores(&keys, &known).expect("nothing to do");
+    assert_eq!(written(), before);
+
     // A new store may come in while the others stay.
     let store = rights::credentials(&keys, "SH09");
     assert!(nats::connect(&server.url(), &store).await.is_err());
