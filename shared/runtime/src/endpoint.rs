@@ -343,7 +343,7 @@ async fn settle<M: Mutation>(cx: &Arc<Ctx>, mutation: &Arc<M>, groups: Groups<M>
                     failpoint::pass(cx.service, "endpoint.published");
                 });
             }
-            Err(Failure::Defect(why)) if claims.len() > 1 => {
+            Err(Failure::Defect(why) | Failure::Unreadable(why)) if claims.len() > 1 => {
                 tracing::warn!(service = cx.service, endpoint, requests = claims.len(), why, "halving the batch");
                 let mut groups: Vec<_> =
                     claims.into_iter().zip(asked).zip(callers).map(|((claim, asked), callers)| Group { asked, claim, callers }).collect();
@@ -354,7 +354,7 @@ async fn settle<M: Mutation>(cx: &Arc<Ctx>, mutation: &Arc<M>, groups: Groups<M>
             Err(failure) => {
                 tracing::error!(service = cx.service, endpoint, requests = claims.len(), error = %failure, "requests failed");
                 let problem = match failure {
-                    Failure::Transient(_) => Problem::new(code::SERVICE_UNAVAILABLE),
+                    Failure::Transient(_) | Failure::Unreadable(_) => Problem::new(code::SERVICE_UNAVAILABLE),
                     Failure::Defect(_) => Problem::new(code::SERVICE_INTERNAL),
                 };
                 for caller in callers.iter().flatten() {

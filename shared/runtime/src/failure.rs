@@ -36,6 +36,11 @@ pub enum Failure {
     /// A message of the batch is at fault: the batch is halved until it stands alone.
     #[error("defect: {0}")]
     Defect(String),
+    /// A stored row can't be read back, whoever wrote it: no message is at fault, but only those that need the row wait for it.
+    /// The batch is halved until one stands alone; that comes again until the row is mended, or too old to stand in the way
+    /// of the stream any longer.
+    #[error("try again: {0}")]
+    Unreadable(String),
 }
 
 impl Failure {
@@ -75,16 +80,15 @@ pub struct BadRow {
 
 impl From<BadRow> for Failure {
     fn from(row: BadRow) -> Self {
-        // The row's fault, not a message's: it waits until an operator has looked at the row.
-        Self::transient(row)
+        Self::Unreadable(row.to_string())
     }
 }
 
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
         // Only what the data itself caused counts against a message: wrong values (22), broken constraints (23),
-        // what can't be encoded. Everything else (connections, deadlocks, a missing right or table, a full disk, a row
-        // that can't be read back) is the world's fault, and a message must not be set aside for it.
+        // what can't be encoded. A row that can't be read back concerns who needs it. Everything else (connections, deadlocks,
+        // a missing right or table, a full disk) is the world's fault, and a message must not be set aside for it.
         let data = match &error {
             sqlx::Error::Database(db) => db.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23")),
             sqlx::Error::Encode(_) => true,
@@ -101,6 +105,10 @@ impl From<sqlx::Error> for Failure {
             sqlx::Error::Decode(_) => "a stored row can't be read".to_owned(),
             other => other.to_string(),
         };
-        if data { Self::Defect(text) } else { Self::Transient(text) }
+        match error {
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Unreadable(text),
+            _ if data => Self::Defect(text),
+            _ => Self::Transient(text),
+        }
     }
 }

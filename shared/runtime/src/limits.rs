@@ -17,7 +17,8 @@ pub struct Limits {
     pub unpublished_rows: i64,
     /// Database connections of one service.
     pub connections: u32,
-    /// Seconds for which an event that can't be read comes again before it is set aside: a newer copy may read it.
+    /// Seconds for which an event that can't be read comes again before it is set aside: a newer copy may read it. Also what
+    /// needs a stored row that can't be read.
     pub unreadable_event_s: u64,
     /// Seconds between two looks whether the broker still has what it acknowledged; it is also looked at after a reconnect.
     pub guard_every_s: u64,

@@ -1,7 +1,8 @@
 //! The way of a batch: pull, decode, prepare, BEGIN, handle, COMMIT, publish, ack.
 //!
 //! Publishing and acking of one batch overlap with the transaction of the next. A batch that fails for the world's
-//! reasons comes again with a growing delay; one that fails for a message's is halved until that message stands alone.
+//! reasons comes again with a growing delay; one that fails for a message's, or for a stored row that only some of
+//! its messages need, is halved until that message stands alone.
 
 use std::{sync::Arc, time::Duration};
 
@@ -189,13 +190,19 @@ impl<H: BatchHandler> Runner<H> {
                     // The same trouble awaits the next batch: give it a moment.
                     tokio::time::sleep(limits::RETRY_FIRST).await;
                 }
-                Err(Failure::Defect(why)) if items.len() == 1 => {
+                Err(Failure::Unreadable(why)) if items.len() == 1 && self.is_young(&items[0].raw) => {
+                    let (service, consumer, sequence) = (self.cx.service, self.inbound.durable, items[0].raw.stream_sequence);
+                    tracing::warn!(service, consumer, sequence, why, "comes again");
+                    self.cx.telemetry.count("retried", service, consumer, 1);
+                    again(&acks[0], items[0].raw.deliveries).await;
+                }
+                Err(Failure::Defect(why) | Failure::Unreadable(why)) if items.len() == 1 => {
                     let alone = acks.into_iter().zip(items);
                     let alone =
                         alone.map(|(message, incoming)| (message, incoming.raw, incoming.cause.trace, Poison::invariant(why.clone())));
                     self.set_aside(alone.collect()).await;
                 }
-                Err(Failure::Defect(why)) => {
+                Err(Failure::Defect(why) | Failure::Unreadable(why)) => {
                     tracing::warn!(
                         service = self.cx.service,
                         consumer = self.inbound.durable,
@@ -217,9 +224,14 @@ impl<H: BatchHandler> Runner<H> {
     /// While copies are replaced one by one, a newer copy of another service says what this one can't read, and a newer one of
     /// this service can. What comes from outside is as bad tomorrow as today, and so is what is no JSON.
     fn may_be_read_yet(&self, raw: &RawMessage) -> bool {
+        raw.stream() == subject::STREAM_EVENTS && self.is_young(raw) && strict::object(&raw.payload).is_ok()
+    }
+
+    /// What waits for somebody to mend something waits in the stream, of which nothing behind it can be purged: not for ever,
+    /// or the stream is full.
+    fn is_young(&self, raw: &RawMessage) -> bool {
         let age = self.cx.clock.now().signed_duration_since(raw.stored_at);
-        let young = age.num_seconds() < i64::try_from(self.cx.limits.unreadable_event_s).unwrap_or(i64::MAX);
-        raw.stream() == subject::STREAM_EVENTS && young && strict::object(&raw.payload).is_ok()
+        age.num_seconds() < i64::try_from(self.cx.limits.unreadable_event_s).unwrap_or(i64::MAX)
     }
 
     /// Everything between BEGIN and COMMIT. A panic in a handler is a defect of the batch, not the end of the service.

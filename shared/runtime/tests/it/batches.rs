@@ -11,7 +11,7 @@ use crate::{
     bench::{Bench, keys},
     probe::{Done, POINTS, Told, durables},
     trouble::{
-        Trouble::{Defect, Panic, Retry, Transient},
+        Trouble::{Defect, Panic, Retry, Transient, Unreadable},
         Troubles,
     },
 };
@@ -115,6 +115,35 @@ async fn the_worlds_troubles_pass_and_nothing_is_set_aside() {
     let copy = bench.copy().await;
     bench.quiet().await;
     assert_eq!((bench.done().await, bench.number("select count(*) from dead_letter").await), (keys("k", 8), 0));
+    assert!(copy.stop().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stored_row_that_can_not_be_read_holds_nobody_up_who_does_not_need_it() {
+    let bench = Bench::start(POINTS).await;
+    bench.troubles.cause("k03", Unreadable);
+    bench.troubles.cause("k07", Unreadable);
+    bench.tell(keys("k", 10)).await;
+    let mut config = bench.config();
+    config.limits.unreadable_event_s = 3_600;
+    let copy = bench.copy_of(config).await;
+    bus::published::<Done>(&bench.env, 8).await;
+    let others: Vec<String> = keys("k", 10).into_iter().filter(|key| !["k03", "k07"].contains(&key.as_str())).collect();
+    assert_eq!((bench.done().await, bench.number("select count(*) from dead_letter").await), (others, 0), "nobody waited for the row");
+    bench.troubles.mend("k03");
+    bus::published::<Done>(&bench.env, 9).await;
+    assert!(copy.stop().await);
+    // Nobody mended the other one for as long as is set.
+    let mut config = bench.config();
+    config.limits.unreadable_event_s = 1;
+    let copy = bench.copy_of(config).await;
+    bench.quiet().await;
+    let letters = bench.dead_letters("list", DeadLetterRequest::default()).await.expect("list").letters;
+    assert_eq!(letters.iter().map(|letter| letter.reason.as_str()).collect::<Vec<_>>(), ["table effect, k07: key can't be read"]);
+    bench.troubles.mend("k07");
+    bench.dead_letters("retry", DeadLetterRequest { id: Some(letters[0].id), limit: None }).await.expect("retried");
+    bench.quiet().await;
+    assert_eq!(bench.done().await, keys("k", 10));
     assert!(copy.stop().await);
 }
 

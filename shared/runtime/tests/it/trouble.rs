@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use jifen_runtime::Failure;
+use jifen_runtime::{BadRow, Failure};
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub enum Trouble {
     Panic,
     /// The world is at fault, so many times.
     Transient(u32),
+    /// A row that it needs can't be read.
+    Unreadable,
     /// This one comes again, so many times.
     Retry(u32),
 }
@@ -55,6 +57,7 @@ impl Troubles {
             None => Ok(false),
             Some(Trouble::Retry(_)) => Ok(true),
             Some(Trouble::Transient(_)) => Err(Failure::transient("the world is at fault")),
+            Some(Trouble::Unreadable) => Err(BadRow { table: "effect", key: key.to_owned(), what: "key" }.into()),
             Some(Trouble::Defect) => Err(Failure::defect("told to fail")),
             Some(Trouble::Panic) => panic!("told to panic"),
         }
