@@ -13,7 +13,8 @@ pub struct Limits {
     pub batch_messages: usize,
     /// Seconds until the broker hands an unacknowledged message to another copy.
     pub ack_wait_s: u64,
-    /// Unpublished outbox rows above which a service stops pulling and refuses mutations.
+    /// Unpublished outbox rows above which a service takes nothing more from outside: it stops pulling documents and reports, and
+    /// refuses mutations. Events it goes on reading.
     pub unpublished_rows: i64,
     /// Database connections of one service.
     pub connections: u32,

@@ -115,7 +115,7 @@ impl<H: BatchHandler> Runner<H> {
                 () = stop.cancelled() => break,
                 permit = Arc::clone(&in_flight).acquire_owned() => permit.map_err(|e| e.to_string())?,
             };
-            if self.cx.busy() {
+            if self.is_entrance() && self.cx.busy() {
                 tokio::select! { () = stop.cancelled() => break, () = tokio::time::sleep(limits::SWEEP_EVERY) => {} }
                 continue;
             }
@@ -135,6 +135,13 @@ impl<H: BatchHandler> Runner<H> {
         }
         hand_back(&mut pulled).await;
         Ok(())
+    }
+
+    /// Whether this is where load comes in from outside, and can be made to wait. Who reads events goes on, however much of its
+    /// own is unpublished: nothing of EVENTS that it has not read can be purged, so that its rest would end in everybody's, also
+    /// where it is only a gateway's stream that is full; and what events bring has been let in at an entrance.
+    fn is_entrance(&self) -> bool {
+        self.inbound.stream != subject::STREAM_EVENTS
     }
 
     async fn process(self: &Arc<Self>, messages: Vec<Message>, tasks: &TaskTracker, permit: OwnedSemaphorePermit) {

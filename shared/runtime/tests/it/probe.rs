@@ -16,6 +16,9 @@ pub const NOTIFICATION: &str = "notification";
 /// Where [`NOTIFICATION`] publishes, sealed at rest.
 pub const COMMANDS: &str = "notify.v1.sms.SH01";
 
+/// The durable with which [`NOTIFICATION`] reads [`Told`] from outside, too.
+pub const REPORTS: &str = "notification_gateway_receipts";
+
 /// The durables under the names that the service has rights to: for [`Told`], for [`Counted`].
 pub fn durables(name: &str) -> [&'static str; 2] {
     match name {
@@ -261,7 +264,8 @@ pub fn service(name: &'static str, troubles: &Troubles) -> Service {
     let service =
         Service::new(name).reads_event(told, Teller(troubles.clone())).reads_event(counted, Counter).answers(Looker(troubles.clone()));
     if name == NOTIFICATION {
-        service.mutates(Giver::<GiveElsewhere>(troubles.clone(), PhantomData))
+        let from_outside = Teller(troubles.clone());
+        service.reads(REPORTS, &["gateway.v1.sms.receipt"], from_outside).mutates(Giver::<GiveElsewhere>(troubles.clone(), PhantomData))
     } else {
         service.mutates(Giver::<Give>(troubles.clone(), PhantomData))
     }
