@@ -1,6 +1,6 @@
 # The only door: CI and people call these targets.
 .DEFAULT_GOAL := help
-.PHONY: help run up demo test fuzz check fmt bench faults schemas sqlx-prepare clean
+.PHONY: help run up demo test fuzz check fmt bench faults overload schemas sqlx-prepare clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -39,6 +39,10 @@ bench: ## Measure against the floor: 4 minutes behind the release build; BENCH=-
 faults: ## Kill, stop and cut a running system at seeded moments and compare with a model (SEED=, ROUNDS=)
 	cargo build -p jifen -p jifen-faults
 	$(TARGET)/debug/jifen-faults
+
+overload: ## Ten times as much as the system takes, damaged accounts, a gateway that never answers (SEED=, SECONDS=)
+	cargo build -p jifen -p jifen-faults
+	$(TARGET)/debug/jifen-faults overload --seconds $(or $(SECONDS),60)
 
 schemas: ## Write schemas/ anew from shared/contracts
 	cargo run --quiet -p jifen-contracts --example schemas

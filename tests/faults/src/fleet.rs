@@ -267,6 +267,11 @@ impl Fleet {
         self.calm = true;
     }
 
+    /// The process ids of those that run.
+    pub fn pids(&self) -> Vec<u32> {
+        self.copies.iter().filter_map(|copy| copy.child.as_ref()).map(Child::id).collect()
+    }
+
     /// Waits until every process is ready.
     pub async fn wait_until_ready(&mut self, site: &Site) -> Result<()> {
         let since = Instant::now();

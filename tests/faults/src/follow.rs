@@ -92,6 +92,11 @@ impl Follower {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// Whether it was heard up to this sequence, in the stream's present life.
+    pub fn has_heard(&self, sequence: u64) -> bool {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner).next > sequence
+    }
+
     /// How far the stream goes, if that was all heard.
     pub async fn end(&self) -> Result<u64> {
         let stream = self.js.get_stream(self.stream).await?;

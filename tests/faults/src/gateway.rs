@@ -9,7 +9,10 @@ use chrono::Utc;
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinHandle};
 
-use crate::{follow::Follower, stores::of_stores};
+use crate::{
+    follow::{Follower, Heard},
+    stores::of_stores,
+};
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const AGAIN: Duration = Duration::from_millis(300);
@@ -49,11 +52,7 @@ impl Gateway {
                 let heard = notify.since(place);
                 let all = heard.len();
                 for command in of_stores(heard, &stores) {
-                    let id = command.text("notification_id").to_owned();
-                    let contents = inboxes.entry(id.clone()).or_default();
-                    if !contents.contains(&command.json) {
-                        contents.push(command.json.clone());
-                    }
+                    let id = put(&mut inboxes, &command);
                     let phone = command.data()["to"]["phone"].as_str().unwrap_or_default().to_owned();
                     for status in ["accepted", fate_of(&phone)] {
                         report(&js, &id, status).await;
@@ -81,6 +80,25 @@ impl Gateway {
         self.stop.send_replace(true);
         Ok(self.task.await?)
     }
+}
+
+/// Takes a command; gives the message's id.
+fn put(inboxes: &mut Inboxes, command: &Heard) -> String {
+    let id = command.text("notification_id").to_owned();
+    let contents = inboxes.entry(id.clone()).or_default();
+    if !contents.contains(&command.json) {
+        contents.push(command.json.clone());
+    }
+    id
+}
+
+/// What a gateway would have got that never looked.
+pub fn would_have_got(commands: &[Heard]) -> Inboxes {
+    let mut inboxes = Inboxes::new();
+    for command in commands {
+        put(&mut inboxes, command);
+    }
+    inboxes
 }
 
 async fn report(js: &jetstream::Context, id: &str, status: &str) {

@@ -11,6 +11,7 @@
 //! settle    until nothing moves; found: what stands in the tables then
 //! compare   every difference, in words
 //! round, season: all of it together
+//! overload  a round of another kind: ten times as much as the system takes, damaged accounts, a gateway that never answers
 //! ```
 
 pub mod compare;
@@ -20,6 +21,7 @@ mod forget;
 pub mod found;
 pub mod gateway;
 pub mod model;
+pub mod overload;
 pub mod plan;
 pub mod proxy;
 pub mod round;

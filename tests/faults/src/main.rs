@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, process::ExitCode, time::Instant};
 
 use anyhow::Result;
-use clap::Parser;
-use jifen_faults::{plan::Plan, round::Verdict, season::play_season};
+use clap::{Parser, Subcommand};
+use jifen_faults::{overload, plan::Plan, round::Verdict, season::play_season};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Rounds that share servers.
@@ -21,6 +21,18 @@ struct Arguments {
     /// How many rounds.
     #[arg(long, env = "ROUNDS", default_value_t = 5)]
     rounds: u64,
+    #[command(subcommand)]
+    kind: Option<Kind>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Kind {
+    /// One round of another kind: ten times as much as the system takes, damaged accounts, a gateway that never answers.
+    Overload {
+        /// How long it is flooded.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -33,8 +45,11 @@ struct Total {
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
-    let Arguments { seed, rounds } = Arguments::parse();
+    let Arguments { seed, rounds, kind } = Arguments::parse();
     let seed = seed.unwrap_or_else(|| rand::random_range(1..1_000_000_000));
+    if let Some(Kind::Overload { seconds }) = kind {
+        return flood(seed, seconds).await;
+    }
     say(&format!("faults: SEED={seed} ROUNDS={rounds}"));
     let (mut total, began) = (Total::default(), Instant::now());
     let mut at = seed;
@@ -56,6 +71,32 @@ async fn main() -> Result<ExitCode> {
     }
     total.show(began.elapsed().as_secs());
     Ok(if total.wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn flood(seed: u64, seconds: u64) -> Result<ExitCode> {
+    say(&format!("overload: SEED={seed} SECONDS={seconds}"));
+    let played = tokio::select! {
+        played = overload::play(seed, seconds, jifen_e2e::today(), say) => played,
+        () = asked_to_stop() => Err(anyhow::anyhow!("stopped")),
+    };
+    let wrong = match played {
+        Ok(overload::Report { said, wrong }) => {
+            for line in said {
+                say(&format!("    {line}"));
+            }
+            wrong
+        }
+        Err(error) => vec![format!("{error:#}")],
+    };
+    for line in &wrong {
+        say(&format!("WRONG: {line}"));
+    }
+    if !wrong.is_empty() {
+        say(&format!("    again: make overload SEED={seed} SECONDS={seconds}"));
+        return Ok(ExitCode::FAILURE);
+    }
+    say("nothing was wrong");
+    Ok(ExitCode::SUCCESS)
 }
 
 impl Total {

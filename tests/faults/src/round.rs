@@ -30,10 +30,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What outsiders hear of a site, through all its rounds.
 pub struct Ears {
-    receipts: Arc<Follower>,
-    notify: Arc<Follower>,
-    events: Arc<Follower>,
-    nats: async_nats::Client,
+    pub(crate) receipts: Arc<Follower>,
+    pub(crate) notify: Arc<Follower>,
+    pub(crate) events: Arc<Follower>,
+    pub(crate) nats: async_nats::Client,
 }
 
 impl Ears {
@@ -96,6 +96,7 @@ pub async fn play(site: &mut Site, ears: &Ears, plan: &Arc<Plan>) -> Result<Verd
         present: [&ears.events, &ears.receipts].into_iter().flat_map(|ears| ears.present()).filter_map(id_of).collect(),
         inboxes: gateway.end().await?,
         forgot: plan.faults.iter().any(|fault| matches!(fault.deed, Deed::Amnesia(_))),
+        unreported: false,
     };
     let mut wrong = std::mem::take(&mut tally.wrong);
     wrong.extend(differences(plan, &expected, &seen));
@@ -104,7 +105,7 @@ pub async fn play(site: &mut Site, ears: &Ears, plan: &Arc<Plan>) -> Result<Verd
     Ok(Verdict { documents, resent: seen.sent.resent, tally, settled, wrong })
 }
 
-fn id_of(heard: Heard) -> Option<String> {
+pub(crate) fn id_of(heard: Heard) -> Option<String> {
     heard.json["id"].as_str().map(str::to_owned)
 }
 

@@ -27,10 +27,7 @@ pub async fn play_season(seeds: &[u64], today: NaiveDate, mut tell: impl FnMut(&
     let plans: Vec<Arc<Plan>> = seeds.iter().enumerate().map(|(place, seed)| Arc::new(Plan::new(*seed, place, today))).collect();
     let stores: Vec<String> = plans.iter().flat_map(|plan| plan.stores.clone()).collect();
     let mut site = Site::start(&stores).await?;
-    let first = Layout { name: "first", copies: vec![Vec::new()], batch_messages: 500, atomic: false };
-    let mut first = Fleet::start(&site, &first, &[])?;
-    first.wait_until_ready(&site).await?;
-    site.apply_program(&program(&plans), &(today - Days::new(PROGRAM_DAYS)).to_string())?;
+    let first = begin(&site, &plans, today).await?;
     first.end();
     let ears = Ears::start(&site).await?;
     let mut well = true;
@@ -48,6 +45,15 @@ pub async fn play_season(seeds: &[u64], today: NaiveDate, mut tell: impl FnMut(&
         }
     }
     Ok(well)
+}
+
+/// One process of everything, with the program of these rounds in force.
+pub(crate) async fn begin(site: &Site, plans: &[Arc<Plan>], today: NaiveDate) -> Result<Fleet> {
+    let layout = Layout { name: "first", copies: vec![Vec::new()], batch_messages: 500, atomic: false };
+    let mut fleet = Fleet::start(site, &layout, &[])?;
+    fleet.wait_until_ready(site).await?;
+    site.apply_program(&program(plans), &(today - Days::new(PROGRAM_DAYS)).to_string())?;
+    Ok(fleet)
 }
 
 /// The preset with the stores and campaigns of all rounds.

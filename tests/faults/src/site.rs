@@ -66,6 +66,7 @@ pub struct Site {
     stores: Vec<StoreCode>,
     programs: Programs,
     ports: [u16; 3],
+    settings: Vec<(&'static str, String)>,
     dir: TempDir,
 }
 
@@ -85,8 +86,20 @@ impl Site {
         run_to_end(command(&home, &[("JIFEN_DATABASE_URL", admin_url.clone())]).arg("migrate"))?;
         let keys = Keys::load(&home)?;
         let stores = stores.iter().map(|code| StoreCode::try_new(code.as_str())).collect::<Result<_, _>>()?;
-        let mut site =
-            Self { nats: None, postgres: Some(postgres), proxy, keys, admin_url, home, _lock: lock, stores, programs, ports, dir };
+        let mut site = Self {
+            nats: None,
+            postgres: Some(postgres),
+            proxy,
+            keys,
+            admin_url,
+            home,
+            _lock: lock,
+            stores,
+            programs,
+            ports,
+            settings: Vec::new(),
+            dir,
+        };
         site.start_nats()?;
         site.ensure_streams().await?;
         let mut database = site.database().await?;
@@ -139,7 +152,28 @@ impl Site {
             // The broker of a round is started without it: what remains of the setting is how is published.
             ("JIFEN_NATS_SYNC_ALWAYS", atomic.to_string()),
         ];
-        command(&self.home, &variables)
+        let mut command = command(&self.home, &variables);
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// A setting for processes that are started from now on.
+    pub fn set(&mut self, name: &'static str, value: impl ToString) {
+        self.settings.push((name, value.to_string()));
+    }
+
+    /// The process of the broker.
+    pub fn broker_pid(&self) -> Option<u32> {
+        self.nats.as_ref().map(NatsServer::pid)
+    }
+
+    /// Gives a stream another limit. The keeper's other half would make it larger again: it does not run here.
+    pub async fn limit_stream(&self, name: &str, max_bytes: i64) -> Result<()> {
+        let js = async_nats::jetstream::new(self.provisioner().await?);
+        let mut config = js.get_stream(name).await?.cached_info().config.clone();
+        config.max_bytes = max_bytes;
+        js.update_stream(config).await?;
+        Ok(())
     }
 
     /// Applies a program as the operator does, and returns when every service knows it.

@@ -34,6 +34,11 @@ const PATIENCE: Duration = Duration::from_mins(4);
 pub struct Progress(Arc<AtomicU32>);
 
 impl Progress {
+    /// So much is out.
+    pub fn set(&self, permille: u32) {
+        self.0.store(permille, Ordering::Relaxed);
+    }
+
     /// Waits until so much is out, or it has not moved for long: what stands still may be what a fault waits for.
     pub async fn reached(&self, permille: u32) {
         let (mut seen, mut since) = (0, Instant::now());
@@ -77,7 +82,7 @@ pub async fn send(nats: async_nats::Client, plan: Arc<Plan>, receipts: Arc<Follo
         *sent.times.entry(hash.clone()).or_default() += 1;
         open.insert(hash, (sending.clone(), Instant::now(), RESEND_AFTER));
         let permille = (place + 1) * 1_000 / plan.sendings.len();
-        progress.0.store(u32::try_from(permille)?, Ordering::Relaxed);
+        progress.set(u32::try_from(permille)?);
         tokio::time::sleep(Duration::from_millis(rng.random_range(0..=pause_ms))).await;
     }
     let (since, mut seen) = (Instant::now(), from);

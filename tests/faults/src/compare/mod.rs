@@ -35,6 +35,8 @@ pub struct Seen {
     pub inboxes: Inboxes,
     /// The broker has forgotten something: what outsiders published and nobody had read yet may be gone.
     pub forgot: bool,
+    /// No gateway reported anything: what was commanded stays so.
+    pub unreported: bool,
 }
 
 /// What both sides of a comparison are about.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Round, same};
-use crate::{gateway::fate_of, plan::people::Person};
+use crate::{found::SendRow, gateway::fate_of, plan::people::Person};
 
 pub(super) fn compare(round: &Round<'_>, wrong: &mut Vec<String>) {
     let found = &round.seen.found;
@@ -13,7 +13,11 @@ pub(super) fn compare(round: &Round<'_>, wrong: &mut Vec<String>) {
     let mut commanded = BTreeSet::new();
     for send in &found.sends {
         let Some(person) = people.get(&send.member_id.to_string()) else { continue };
-        let state = if person.consents { fate_of(&person.phone) } else { "suppressed" };
+        let state = match (person.consents, round.seen.unreported) {
+            (true, true) => "commanded",
+            (true, false) => fate_of(&person.phone),
+            (false, _) => "suppressed",
+        };
         // A report that the broker forgot is the gateway's to repeat, and this one does not know.
         let unreported = round.seen.forgot && person.consents && ["commanded", "accepted"].contains(&send.state.as_str());
         if send.state != state && !unreported {
@@ -25,8 +29,9 @@ pub(super) fn compare(round: &Round<'_>, wrong: &mut Vec<String>) {
     }
     same("messages that customers got", commanded.into_iter().collect(), round.seen.inboxes.keys().cloned().collect(), wrong);
     let by_document = points_by_document(round);
+    let sends: BTreeMap<String, &SendRow> = found.sends.iter().map(|send| (send.notification_id.to_string(), send)).collect();
     for (id, contents) in &round.seen.inboxes {
-        let send = found.sends.iter().find(|send| send.notification_id.to_string() == *id);
+        let send = sends.get(id);
         if contents.len() != 1 {
             wrong.push(format!("message {id} has {} contents", contents.len()));
         }
