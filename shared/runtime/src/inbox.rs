@@ -53,7 +53,7 @@ pub async fn claim<T>(
     if new.len() < rows.len() {
         let others: Vec<Uuid> = sqlx::query_scalar(
             "select u.id from unnest($2::smallint[], $3::uuid[], $4::bytea[]) u(slot, id, hash)
-             join inbox i on i.slot = u.slot and i.consumer = $1 and i.source = '' and i.id = u.id and i.payload_hash <> u.hash",
+             join inbox i on i.slot = u.slot and i.consumer = $1 and i.source = '' and i.id = u.id and i.id = any($3) and i.payload_hash <> u.hash",
         )
         .bind(consumer)
         .bind(&slots)

@@ -47,7 +47,8 @@ impl Default for Limits {
 /// Every statement of a batch takes arrays and finds its rows by key. One plan is right for it, always: a loop over the
 /// array with an index look-up each. So plans are made once (planning would cost more than most batches at a low rate), and
 /// what a planner likes on a table that it believes to be empty (reading all of it, hashing all of it) is ruled out: such
-/// a plan would be kept while the table grows.
+/// a plan would be kept while the table grows. Where a part of the key is the same for all rows of a statement, the other part
+/// is also given as `= any(array)`: or the plan may be to read all rows with that part, of a table that was empty once.
 pub const SESSION: [(&str, &str); 11] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),

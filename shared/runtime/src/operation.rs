@@ -73,7 +73,7 @@ pub(crate) async fn answer(tx: &mut PgConnection, endpoint: &str, answers: &[(St
     sqlx::query(
         "update operation o set answer = u.answer, refused = u.refused
          from unnest($2::text[], $3::jsonb[], $4::bool[]) u(id, answer, refused)
-         where o.endpoint = $1 and o.operation_id = u.id",
+         where o.endpoint = $1 and o.operation_id = any($2) and o.operation_id = u.id",
     )
     .bind(endpoint)
     .bind(stored.iter().map(|row| row.0).collect::<Vec<_>>())

@@ -35,7 +35,7 @@ use crate::{
 
 /// Marks queued for one statement.
 const MARKS_WAITING: usize = 4_096;
-const MARKS_IN_BATCH: usize = 256;
+const MARKS_IN_BATCH: usize = 128;
 
 /// What the broker said about the rows of one commit in one stream.
 #[derive(Debug)]
@@ -380,14 +380,14 @@ pub(crate) fn by_slot(marks: &mut [Mark]) -> impl Iterator<Item = &[Mark]> {
     marks.chunk_by(|a, b| a.slot == b.slot)
 }
 
-/// Saves marks of one slot.
+/// Saves marks of one slot. The commits are named twice, so that no plan reads the whole slot: see [`limits::SESSION`].
 pub(crate) async fn save_marks(on: impl PgExecutor<'_>, marks: &[Mark]) -> Result<(), sqlx::Error> {
     sqlx::query(
         "update outbox_commit c set published_at = m.at, stream_created_at = m.created, epoch = m.epoch, lowest_sequence = m.lowest,
                 highest_sequence = m.highest, highest_id = m.highest_id
          from unnest($2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bigint[], $7::bigint[], $8::bigint[], $9::uuid[])
               m(commit_id, stream, at, created, epoch, lowest, highest, highest_id)
-         where c.slot = $1 and c.commit_id = m.commit_id and c.stream = m.stream",
+         where c.slot = $1 and c.commit_id = any($2) and c.commit_id = m.commit_id and c.stream = m.stream",
     )
     .bind(marks.first().map_or(0, |mark| mark.slot))
     .bind(marks.iter().map(|m| m.commit_id).collect::<Vec<_>>())
