@@ -165,6 +165,8 @@ impl NatsServer {
         }
         let read_at = || monitor(self.options.monitor_port, "/varz").ok().and_then(|varz| varz.get("config_load_time").cloned());
         let before = read_at();
+        // Until it says that it has read them, nobody knows which it has.
+        self.accounts.clear();
         write_config(&self.home, &self.config, &self.options, keys, &accounts)?;
         self.child.signal(Signal::SIGHUP);
         let since = std::time::Instant::now();

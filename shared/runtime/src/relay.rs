@@ -35,7 +35,8 @@ use crate::{
 
 /// Marks queued for one statement.
 const MARKS_WAITING: usize = 4_096;
-const MARKS_IN_BATCH: usize = 128;
+/// Marks of one statement, which looks at each of them for each of its rows.
+pub(crate) const MARKS_IN_BATCH: usize = 128;
 
 /// What the broker said about the rows of one commit in one stream.
 #[derive(Debug)]

@@ -235,10 +235,9 @@ impl<H: BatchHandler> Runner<H> {
     }
 
     /// What waits for somebody to mend something waits in the stream, of which nothing behind it can be purged: not for ever,
-    /// or the stream is full.
+    /// or the stream is full. Counted from its first delivery: an old message that has just been met has its time, too.
     fn is_young(&self, raw: &RawMessage) -> bool {
-        let age = self.cx.clock.now().signed_duration_since(raw.stored_at);
-        age.num_seconds() < i64::try_from(self.cx.limits.unreadable_event_s).unwrap_or(i64::MAX)
+        waited(raw.deliveries) < Duration::from_secs(self.cx.limits.unreadable_event_s)
     }
 
     /// Everything between BEGIN and COMMIT. A panic in a handler is a defect of the batch, not the end of the service.
@@ -397,6 +396,14 @@ fn retry_delay(deliveries: i64, jitter_permille: u32) -> Duration {
     base + base / 1000 * jitter_permille
 }
 
+/// How long a message has come again at its delivery number `deliveries`, at least.
+fn waited(deliveries: i64) -> Duration {
+    const GROWING: i64 = 16;
+    let at_the_longest = u32::try_from(deliveries.saturating_sub(GROWING).max(0)).unwrap_or(u32::MAX);
+    let growing: Duration = (1..deliveries.clamp(1, GROWING)).map(|delivery| retry_delay(delivery, 0)).sum();
+    growing + limits::RETRY_LAST.saturating_mul(at_the_longest)
+}
+
 /// The durable's stream for a subject filter: documents, events or gateway receipts.
 pub(crate) fn stream_of_filter(filter: &str) -> &'static str {
     subject::stream_of(filter).unwrap_or_else(|| unreachable!("{filter} belongs to no stream"))
@@ -412,5 +419,8 @@ mod tests {
         assert_eq!(retry_delay(3, 0), limits::RETRY_FIRST * 4);
         assert_eq!(retry_delay(1_000_000, 0), limits::RETRY_LAST);
         assert!(retry_delay(1, 250) > limits::RETRY_FIRST);
+        assert_eq!([0, 1].map(waited), [Duration::ZERO; 2]);
+        assert_eq!(waited(4), limits::RETRY_FIRST * 7);
+        assert_eq!(waited(1_016), waited(16) + limits::RETRY_LAST * 1_000);
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     guard::{Guard, Wanted},
     limits,
     outbox::{Commit, OutRow},
-    relay::{Mark, by_slot, save_marks},
+    relay::{MARKS_IN_BATCH, Mark, by_slot, save_marks},
 };
 
 /// Runs in every copy.
@@ -117,8 +117,8 @@ async fn sweep(cx: &Ctx, wanted: &Wanted, connection: &mut PgConnection, now: Da
     round.run(connection, &commits).await?;
     let Round { mut marks, settled, stuck, swept, .. } = round;
     // Here and not by the marker: the next round must not find them again.
-    for of_slot in by_slot(&mut marks) {
-        save_marks(&mut *connection, of_slot).await?;
+    for some in by_slot(&mut marks).flat_map(|of_slot| of_slot.chunks(MARKS_IN_BATCH)) {
+        save_marks(&mut *connection, some).await?;
     }
     settle(connection, &settled, now).await?;
     if swept > 0 {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use jifen_kernel::MemberId;
-use jifen_runtime::{BadRow, Failure};
+use jifen_runtime::Failure;
 use sqlx::PgConnection;
 
 use crate::domain::customer::{Key, Owner, Owners};
@@ -37,11 +37,7 @@ pub async fn lock(tx: &mut PgConnection, keys: &BTreeSet<Key>) -> Result<(), Fai
     sqlx::query!("insert into customer_key (key) select * from unnest($1::text[]) on conflict do nothing", &keys).execute(&mut *tx).await?;
     let locked =
         sqlx::query_scalar!("select key from customer_key where key = any($1) order by key for update", &keys).fetch_all(tx).await?;
-    if locked.len() == keys.len() {
-        Ok(())
-    } else {
-        Err(BadRow { table: "customer_key", key: format!("{} of {} rows", locked.len(), keys.len()), what: "a row just made" }.into())
-    }
+    if locked.len() == keys.len() { Ok(()) } else { Err(Failure::transient("a customer's key vanished between two statements")) }
 }
 
 /// Writes the members who have these (locked) keys. A key's row is replaced by a higher `sequence` only.

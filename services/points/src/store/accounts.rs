@@ -19,6 +19,7 @@ pub async fn load_locked(tx: &mut PgConnection, members: &BTreeMap<MemberId, &st
     let mut accounts = lock(tx, &all).await?;
     if accounts.len() < members.len() {
         // A row that isn't there can't be locked. Only new members come here; one that another copy is just opening is waited for.
+        // These locks come behind those of known members: two copies that open the same ones may deadlock, and one comes again.
         let missing = || members.iter().filter(|(member, _)| !accounts.contains_key(member));
         let ids: Vec<Uuid> = missing().map(|(member, _)| member.0).collect();
         let numbers: Vec<String> = missing().map(|(_, number)| (*number).to_owned()).collect();

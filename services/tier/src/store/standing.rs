@@ -29,6 +29,7 @@ pub async fn load_locked(tx: &mut PgConnection, members: &BTreeMap<MemberId, &st
     let mut standings = lock(tx, &all).await?;
     if standings.len() < members.len() {
         // A row that isn't there can't be locked. Only new members come here; one that another copy is just opening is waited for.
+        // These locks come behind those of known members: two copies that open the same ones may deadlock, and one comes again.
         let missing = || members.iter().filter(|(member, _)| !standings.contains_key(member));
         let ids: Vec<Uuid> = missing().map(|(member, _)| member.0).collect();
         sqlx::query!(
