@@ -11,7 +11,7 @@
 //! Reading order: [`inbound`], [`handlers`], [`domain`], [`store`], [`outbound`], [`endpoints`].
 //!
 //! **Locks.** First claims (`accrual` rows, in the order of store and document), then accounts (in the order of
-//! `member_id`). Entries and lots are written under their account's lock.
+//! `member_id`, new members behind known ones). Entries and lots are written under their account's lock.
 
 pub mod domain;
 mod endpoints;

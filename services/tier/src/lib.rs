@@ -9,7 +9,8 @@
 //! add up in any order; each accrual counts once, by its document. The ladder is that of the program version which the
 //! accrual names.
 //!
-//! Locks are taken in this order: rows of `contribution` by (store, document), rows of `standing` by `member_id`.
+//! Locks are taken in this order: rows of `contribution` by (store, document), rows of `standing` by `member_id`, new
+//! members behind known ones.
 //!
 //! Reading order: [`inbound`] (what is read), [`handlers`] (how a batch is counted), [`domain`] (the rules), [`store`] (the
 //! tables), [`outbound`] (what is said), [`endpoints`] (what can be asked).

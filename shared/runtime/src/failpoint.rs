@@ -140,6 +140,7 @@ mod armed {
             let sources = [
                 include_str!("runner.rs"),
                 include_str!("relay.rs"),
+                include_str!("marks.rs"),
                 include_str!("sweep.rs"),
                 include_str!("endpoint.rs"),
                 include_str!("context.rs"),

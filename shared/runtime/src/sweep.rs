@@ -17,8 +17,8 @@ use crate::{
     failure::Failure,
     guard::{Guard, Wanted},
     limits,
+    marks::{MARKS_IN_BATCH, Mark, by_slot, save_marks},
     outbox::{Commit, OutRow},
-    relay::{MARKS_IN_BATCH, Mark, by_slot, save_marks},
 };
 
 /// Runs in every copy.

@@ -227,10 +227,7 @@ impl Round {
     async fn until_settled(&mut self, due: usize) -> Result<()> {
         let (mut before, mut since) = (0, Instant::now());
         loop {
-            let settled: i64 = sqlx::query_scalar("select count(*) from points.accrual where settled_at is not null")
-                .fetch_one(&mut self.database)
-                .await?;
-            let settled = usize::try_from(settled)?;
+            let settled = self.settled().await?;
             if settled >= due {
                 return Ok(());
             }
