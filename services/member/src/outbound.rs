@@ -22,6 +22,7 @@ pub fn registered(candidate: &Candidate, member_no: &MemberNo, at: DateTime<Utc>
             .map(|(vehicle, (vin, plate))| VehicleKeys { vin: vin.clone(), plate: plate.clone(), owned_since: vehicle.owned_since })
             .collect(),
         birthday: candidate.applicant.birthday.map(|day| MonthDay { month: day.month(), day: day.day() }),
+        status: MemberStatus::Active,
     }
 }
 

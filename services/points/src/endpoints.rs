@@ -123,6 +123,15 @@ fn explain(entry: &entries::ListedEntry) -> Text {
                 format!("{category}: {paid} yuan paid by the customer x {rate} points a yuan, floored"),
             )
         }
+        EntryKind::Bonus if entry.base.is_none() => Text::new("活动固定奖励", "campaign: a fixed bonus"),
+        EntryKind::Interaction => Text::new("互动奖励", "for an interaction"),
+        EntryKind::Partner => {
+            let paid = Money::from_fen(entry.paid_fen.unwrap_or_default());
+            Text::new(
+                format!("合作商消费：{paid} 元 × {rate} 分/元，取整"),
+                format!("a partner's purchase: {paid} yuan x {rate} points a yuan, floored"),
+            )
+        }
         EntryKind::FirstSpending => Text::new("首次消费奖励", "for the first spending"),
         EntryKind::Bonus => {
             let base = entry.base.unwrap_or_default();

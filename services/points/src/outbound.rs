@@ -1,6 +1,6 @@
 //! From the ledger's words to the contract's.
 
-use jifen_contracts::event::{AccrualSettled, Balance, Earned, InvoiceAccepted, PostedEntry};
+use jifen_contracts::event::{AccrualSettled, AccrualSource, Balance, Earned, InvoiceAccepted, PostedEntry};
 use jifen_kernel::Points;
 
 use crate::{
@@ -43,6 +43,7 @@ pub fn posted_entry(entry: &Entry) -> PostedEntry {
 /// Base and bonus in one.
 pub fn accrual_settled(accrual: &Settling, entries: Vec<PostedEntry>, balance: Balance) -> AccrualSettled {
     AccrualSettled {
+        source: AccrualSource::Invoice,
         store: accrual.open.store.clone(),
         document: accrual.open.document.clone(),
         member_id: accrual.member_id,

@@ -131,16 +131,25 @@ pub fn catalogue() -> Vec<Message> {
     all
 }
 
-fn events() -> [Message; 11] {
+fn events() -> [Message; 20] {
     [
         an_event::<event::InvoiceAccepted>("An invoice of a known member is in order."),
         an_event::<event::DocumentRejected>("A document was refused; it is kept and can be resubmitted."),
+        an_event::<event::InteractionRecorded>("A member did something that a program may reward."),
+        an_event::<event::PartnerPurchaseRecorded>("A member bought from a partner."),
+        an_event::<event::VehicleSold>("A car was delivered to a member."),
         an_event::<event::MemberRegistered>("A customer became a member."),
+        an_event::<event::MemberActivated>("A registration was activated."),
+        an_event::<event::MemberLapsed>("A registration was not activated in time."),
+        an_event::<event::MemberUpdated>("What others know of a member changed; the whole of it."),
         an_event::<event::Earned>("An invoice's base is posted; campaign answers every one of these."),
         an_event::<event::AccrualAssessed>("The answer to one earned, also when there is no bonus."),
         an_event::<event::AccrualSettled>("An accrual is complete, base and bonus, as posted."),
         an_event::<event::BudgetExhausted>("The last point of a campaign's budget was granted."),
+        an_event::<event::BonusGranted>("A bonus that is no answer to an invoice."),
         an_event::<event::TierUpgraded>("A member reached a higher tier."),
+        an_event::<event::TierDowngraded>("A member's year ended below what the tier asks for."),
+        an_event::<event::TierDowngradeWarned>("A member will lose the tier unless something is added."),
         an_event::<event::ProgramApplied>("A version of the rules, whole and immutable."),
         an_event::<event::NotificationDelivered>("A gateway says that the member has the message."),
         an_event::<event::NotificationFailed>("A gateway says that the message will not arrive."),

@@ -5,7 +5,7 @@
 //! taken, even if they are fewer than the next one would give: the rest of a budget is granted, not skipped, and which
 //! campaign a member meets doesn't depend on the size of the bill.
 
-use jifen_kernel::{Points, Token};
+use jifen_kernel::{Points, Rate, Token};
 
 use super::{
     budget::Budgets,
@@ -58,7 +58,7 @@ pub fn decide_assessment(categories: &[CategoryOffers<'_>], budgets: &mut Budget
             campaign: offer.campaign.code.clone(),
             version: offer.version,
             category: category.category.clone(),
-            factor_basis_points: offer.campaign.factor.basis_points(),
+            factor_basis_points: offer.campaign.factor.map_or(0, Rate::basis_points),
             base: category.base,
             points,
         });

@@ -42,7 +42,7 @@ pub fn list_offers<'a>(rules: &'a AppliedProgram, accrual: &'a Accrual) -> Vec<C
     let by_category = accrual.bases.iter().map(|(category, base)| {
         let mut offers = Vec::new();
         for campaign in open.iter().filter(|campaign| campaign.categories.is_empty() || campaign.categories.contains(category)) {
-            let due = campaign.factor.extra_on(*base);
+            let due = campaign.factor.map_or(Points::ZERO, |factor| factor.extra_on(*base));
             if !due.is_positive() {
                 break;
             }

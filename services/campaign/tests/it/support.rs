@@ -71,7 +71,7 @@ pub fn many(count: usize) -> Vec<Earned> {
 /// An answer as `(document, campaign@version category points, …)`.
 pub fn read(answer: &AccrualAssessed) -> (String, Vec<String>) {
     let bonuses = answer.bonuses.iter().map(|bonus| {
-        let jifen_contracts::event::BonusRule::Multiplier { category, factor_basis_points } = &bonus.rule;
+        let jifen_contracts::event::BonusRule::Multiplier { category, factor_basis_points } = &bonus.rule else { panic!("no multiplier") };
         format!("{}@{} {category} x{factor_basis_points} {}", bonus.campaign, bonus.version, bonus.points)
     });
     (answer.document.clone(), bonuses.collect())

@@ -6,7 +6,7 @@ use chrono::DateTime;
 use jifen_contracts::{
     code::Text,
     document::Invoice,
-    program::{AppliedProgram, Earn, Expiry, ExpiryMode, Messages, Program, Store},
+    program::{AppliedProgram, Earn, Expiry, ExpiryMode, Membership, Messages, Program, Stacking, Store},
 };
 use jifen_kernel::{MemberId, Points, Rate, StoreCode, Token};
 use serde_json::{Value, json};
@@ -43,10 +43,13 @@ pub fn applied(version: u32, effective_from: &str) -> AppliedProgram {
             name: "test".to_owned(),
             time_zone: "Asia/Shanghai".to_owned(),
             stores: vec![store("SH01"), store("SH02")],
-            earn: Earn { rates, first_spending: Points(100) },
+            earn: Earn { rates, first_spending: Points(100), ..Earn::default() },
             expiry: Expiry { months: 24, mode: ExpiryMode::EndOfMonth, min_days_after_posting: 30 },
             tiers: Vec::new(),
             campaigns: Vec::new(),
+            stacking: Stacking::default(),
+            holidays: Vec::new(),
+            membership: Membership::default(),
             messages: Messages { sign: "积分".to_owned(), templates: Vec::new() },
         },
     }

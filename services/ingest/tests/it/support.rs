@@ -96,6 +96,7 @@ impl Bench {
     /// A member who registered on 1 September 2026, without a vehicle.
     pub fn registration(&self, number: u64) -> MemberRegistered {
         MemberRegistered {
+            status: jifen_contracts::endpoint::MemberStatus::Active,
             member_id: member(number),
             member_no: format!("M{number}"),
             store: StoreCode::try_new("SH01").expect("store"),

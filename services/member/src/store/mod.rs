@@ -26,13 +26,17 @@ impl From<BadRow> for sqlx::Error {
 
 fn status_word(status: MemberStatus) -> &'static str {
     match status {
+        MemberStatus::Registered => "registered",
         MemberStatus::Active => "active",
+        MemberStatus::Lapsed => "lapsed",
     }
 }
 
 fn read_status(member_id: Uuid, word: &str) -> Result<MemberStatus, BadRow> {
     match word {
+        "registered" => Ok(MemberStatus::Registered),
         "active" => Ok(MemberStatus::Active),
+        "lapsed" => Ok(MemberStatus::Lapsed),
         _ => Err(BadRow { column: "status", member_id }),
     }
 }

@@ -131,6 +131,7 @@ mod tests {
             pending: false,
         };
         AccrualSettled {
+            source: jifen_contracts::event::AccrualSource::Invoice,
             store: StoreCode::try_new("SH01").expect("store"),
             document: "R/1".to_owned(),
             member_id: MemberId(Uuid::from_u128(1)),

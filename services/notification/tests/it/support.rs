@@ -71,6 +71,7 @@ fn at() -> DateTime<Utc> {
 
 pub fn registered(number: u128) -> MemberRegistered {
     MemberRegistered {
+        status: jifen_contracts::endpoint::MemberStatus::Active,
         member_id: member(number),
         member_no: format!("M{number}"),
         store: store(),
@@ -92,6 +93,7 @@ pub fn settled(number: u128, document: &str, entries: &[(EntryKind, i64)], versi
         pending: false,
     };
     AccrualSettled {
+        source: jifen_contracts::event::AccrualSource::Invoice,
         store: store(),
         document: document.to_owned(),
         member_id: member(number),

@@ -75,7 +75,7 @@ mod tests {
     fn earn() -> Earn {
         let rates = [("maintenance", "1.5"), ("repair", "1.0"), ("parts", "1.2"), ("other", "1.0"), ("pass_through", "0")];
         let rates = rates.map(|(category, rate)| (Token::try_new(category).expect("token"), Rate::try_new(rate).expect("rate")));
-        Earn { rates: rates.into(), first_spending: Points(100) }
+        Earn { rates: rates.into(), first_spending: Points(100), ..Earn::default() }
     }
 
     fn line(category: &str, payer: Payer, amount: &str, principal: Option<&str>) -> AcceptedLine {

@@ -7,7 +7,7 @@ use jifen_contracts::{
     code::Text,
     document::Payer,
     event::{AcceptedLine, Bonus, BonusRule, InvoiceAccepted},
-    program::{AppliedProgram, Earn, Expiry, ExpiryMode, Messages, Program},
+    program::{AppliedProgram, Earn, Expiry, ExpiryMode, Membership, Messages, Program, Stacking},
 };
 use jifen_kernel::{MemberId, Money, Points, Rate, StoreCode, Token};
 use uuid::Uuid;
@@ -33,10 +33,13 @@ pub fn applied() -> AppliedProgram {
                 name: Text::new("一店", "One"),
                 brand: None,
             }],
-            earn: Earn { rates, first_spending: Points(100) },
+            earn: Earn { rates, first_spending: Points(100), ..Earn::default() },
             expiry: Expiry { months: 24, mode: ExpiryMode::EndOfMonth, min_days_after_posting: 30 },
             tiers: Vec::new(),
             campaigns: Vec::new(),
+            stacking: Stacking::default(),
+            holidays: Vec::new(),
+            membership: Membership::default(),
             messages: Messages { sign: "积分".to_owned(), templates: Vec::new() },
         },
     }

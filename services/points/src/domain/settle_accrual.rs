@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use jifen_contracts::event::{Bonus, BonusRule, CategoryBase, EntryKind};
-use jifen_kernel::{Points, Rate, StoreCode};
+use jifen_kernel::{Points, Rate, StoreCode, Token};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
@@ -33,6 +33,9 @@ pub enum WrongBonus {
     /// More than its own factor gives.
     #[error("campaign {0} grants more than its factor gives")]
     TooMuch(String),
+    /// A fixed bonus for less than was asked.
+    #[error("campaign {0} gives its fixed bonus for less than it asks")]
+    TooLittle(String),
     /// Nothing or less.
     #[error("campaign {0} grants no point")]
     Nothing(String),
@@ -42,17 +45,31 @@ pub enum WrongBonus {
 pub fn check_bonuses(accrual: &OpenAccrual, bonuses: &[Bonus]) -> Result<(), WrongBonus> {
     for bonus in bonuses {
         let name = || bonus.campaign.to_string();
-        let BonusRule::Multiplier { category, factor_basis_points } = &bonus.rule;
-        let base = accrual.categories.iter().find(|found| found.category == *category).ok_or_else(|| WrongBonus::NoBase(name()))?.base;
         if !bonus.points.is_positive() {
             return Err(WrongBonus::Nothing(name()));
         }
-        let factor = Rate::try_new(&factor_text(*factor_basis_points)).map_err(|_| WrongBonus::TooMuch(name()))?;
-        if bonus.points > factor.extra_on(base) {
-            return Err(WrongBonus::TooMuch(name()));
+        match &bonus.rule {
+            BonusRule::Multiplier { category, factor_basis_points } => {
+                let base = find(&accrual.categories, category).ok_or_else(|| WrongBonus::NoBase(name()))?.base;
+                let factor = Rate::try_new(&factor_text(*factor_basis_points)).map_err(|_| WrongBonus::TooMuch(name()))?;
+                if bonus.points > factor.extra_on(base) {
+                    return Err(WrongBonus::TooMuch(name()));
+                }
+            }
+            BonusRule::Fixed { keep_from, categories } => {
+                let counts = |found: &&CategoryBase| categories.is_empty() || categories.contains(&found.category);
+                let paid: i64 = accrual.categories.iter().filter(counts).map(|found| found.paid.fen()).sum();
+                if paid < keep_from.fen() {
+                    return Err(WrongBonus::TooLittle(name()));
+                }
+            }
         }
     }
     Ok(())
+}
+
+fn find<'a>(categories: &'a [CategoryBase], category: &Token) -> Option<&'a CategoryBase> {
+    categories.iter().find(|found| found.category == *category)
 }
 
 fn factor_text(basis_points: u32) -> String {
@@ -70,21 +87,24 @@ pub fn decide_settlement(
     let lot_id = next_id();
     let mut posting = Posting::default();
     for bonus in bonuses {
-        let BonusRule::Multiplier { category, factor_basis_points } = &bonus.rule;
+        let (category, rate) = match &bonus.rule {
+            BonusRule::Multiplier { category, factor_basis_points } => (Some(category), Some(factor_text(*factor_basis_points))),
+            BonusRule::Fixed { .. } => (None, None),
+        };
         posting.entries.push(account.credit(Movement {
             entry_id: next_id(),
             kind: EntryKind::Bonus,
             store: accrual.store.clone(),
             document: accrual.document.clone(),
-            category: Some(category.clone()),
+            category: category.cloned(),
             rule: format!("campaign:{}@{}", bonus.campaign, bonus.version),
             ordinal: 0,
             points: bonus.points,
             lot_id,
             expires_on: accrual.expires_on,
             paid: None,
-            rate: Some(factor_text(*factor_basis_points)),
-            base: accrual.categories.iter().find(|found| found.category == *category).map(|found| found.base),
+            rate,
+            base: category.and_then(|category| find(&accrual.categories, category)).map(|found| found.base),
             posted_at,
         }));
     }
@@ -95,7 +115,7 @@ pub fn decide_settlement(
 
 #[cfg(test)]
 mod tests {
-    use jifen_kernel::{Money, Token};
+    use jifen_kernel::Money;
 
     use super::*;
     use crate::domain::samples::{bonus, member};
@@ -129,5 +149,22 @@ mod tests {
         assert_eq!(refused(bonus("x", "maintenance", 20_000, 1501)), Err(WrongBonus::TooMuch("x".to_owned())));
         assert_eq!(refused(bonus("x", "repair", 20_000, 1)), Err(WrongBonus::NoBase("x".to_owned())));
         assert_eq!(refused(bonus("x", "parts", 15_000, 0)), Err(WrongBonus::Nothing("x".to_owned())));
+    }
+
+    #[test]
+    fn a_fixed_bonus_needs_what_it_asks_for() {
+        let mut paid = accrual();
+        paid.categories[0].paid = Money::from_fen(80_000);
+        let fixed = |keep_from, categories: &[&str]| {
+            let categories = categories.iter().map(|name| Token::try_new(*name).expect("token")).collect();
+            let rule = BonusRule::Fixed { keep_from: Money::from_fen(keep_from), categories };
+            Bonus { rule, ..bonus("gift", "maintenance", 20_000, 200) }
+        };
+        assert_eq!(check_bonuses(&paid, &[fixed(80_000, &[])]), Ok(()));
+        assert_eq!(check_bonuses(&paid, &[fixed(80_001, &[])]), Err(WrongBonus::TooLittle("gift".to_owned())));
+        assert_eq!(check_bonuses(&paid, &[fixed(1, &["parts"])]), Err(WrongBonus::TooLittle("gift".to_owned())));
+        let mut account = Account::new(member(1), "M1".to_owned());
+        let posting = decide_settlement(&mut account, &paid, &[fixed(0, &[])], DateTime::UNIX_EPOCH, &mut || Uuid::nil());
+        assert_eq!((posting.entries[0].movement.points, &posting.entries[0].movement.category), (Points(200), &None));
     }
 }

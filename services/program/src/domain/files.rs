@@ -55,7 +55,7 @@ fn campaign(campaign: &Campaign) -> String {
     let always = [
         ("code", quoted(campaign.code.as_str())),
         ("name", names(&campaign.name)),
-        ("factor", quoted(&campaign.factor.to_string())),
+        ("factor", quoted(&campaign.factor.map_or_else(|| "1".to_owned(), |factor| factor.to_string()))),
         ("from", campaign.from.to_string()),
         ("to", campaign.to.to_string()),
     ];

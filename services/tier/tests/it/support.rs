@@ -55,6 +55,7 @@ pub fn settled(document: &str, number: u128, points: i64) -> AccrualSettled {
         pending: false,
     };
     AccrualSettled {
+        source: jifen_contracts::event::AccrualSource::Invoice,
         store: StoreCode::try_new("SH01").expect("store"),
         document: document.to_owned(),
         member_id: member(number),

@@ -50,8 +50,12 @@ pub struct RegisterRequest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MemberStatus {
+    /// Not activated yet: points are pending.
+    Registered,
     /// Earns and spends.
     Active,
+    /// Not activated in time: number and pending points stay.
+    Lapsed,
 }
 
 /// The member who has this phone now.

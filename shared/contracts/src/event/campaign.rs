@@ -1,6 +1,7 @@
 //! campaign: its answers, and ends of budgets.
 
-use jifen_kernel::{MemberId, Points, StoreCode, Token};
+use chrono::{DateTime, NaiveDate, Utc};
+use jifen_kernel::{MemberId, Money, Points, StoreCode, Token};
 use serde::{Deserialize, Serialize};
 
 use crate::EventType;
@@ -15,6 +16,14 @@ pub enum BonusRule {
         category: Token,
         /// 20000 = double.
         factor_basis_points: u32,
+    },
+    /// A fixed number of points, all or nothing.
+    Fixed {
+        /// The net customer-paid amount of these categories from which it stays.
+        keep_from: Money,
+        /// Which; empty for all.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        categories: Vec<Token>,
     },
 }
 
@@ -57,3 +66,43 @@ pub struct BudgetExhausted {
     pub budget: Points,
 }
 event!(BudgetExhausted, "campaign", "budget_exhausted", |_| None);
+
+/// A document that a grant rests on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct DocumentRef {
+    /// The issuing store.
+    pub store: StoreCode,
+    /// Its number there.
+    pub document: String,
+}
+
+/// campaign: a bonus that is no answer to an invoice: a delayed reward, a task. Published once per (campaign, participation,
+/// ordinal); points posts it as an accrual of source `grant`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct BonusGranted {
+    /// The campaign's code.
+    pub campaign: Token,
+    /// Its version (the program's).
+    pub version: u32,
+    /// The taking part that is rewarded, unique in the campaign.
+    pub participation: String,
+    /// Counts the rewards of one taking part, from 1.
+    pub ordinal: u32,
+    /// Who.
+    pub member_id: MemberId,
+    /// The number on the card.
+    pub member_no: String,
+    /// The store that funds it.
+    pub store: StoreCode,
+    /// How many.
+    pub points: Points,
+    /// Counts towards a tier.
+    pub qualifying: bool,
+    /// When it is granted.
+    pub at: DateTime<Utc>,
+    /// Its local day.
+    pub business_date: NaiveDate,
+    /// What it rests on.
+    pub documents: Vec<DocumentRef>,
+}
+event!(BonusGranted, "campaign", "bonus_granted", |event| Some(&event.store));

@@ -87,3 +87,88 @@ pub struct DocumentRejected {
     pub sha256: String,
 }
 event!(DocumentRejected, "ingest", "document_rejected", |event| event.store.as_ref());
+
+/// ingest: a member did something that a program may reward. Published once per (store, interaction_no).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct InteractionRecorded {
+    /// The store that says so.
+    pub store: StoreCode,
+    /// Its number there.
+    pub interaction_no: String,
+    /// Who did it.
+    pub member_id: MemberId,
+    /// The number on the card.
+    pub member_no: String,
+    /// What it was: one of the program's kinds.
+    pub kind: Token,
+    /// When.
+    pub occurred_at: DateTime<Utc>,
+    /// The local day of `occurred_at` in the program's zone.
+    pub business_date: NaiveDate,
+    /// When it first reached jifen.
+    pub received_at: DateTime<Utc>,
+    /// The rules in force at `occurred_at`, as known when this was written.
+    pub program_version: u32,
+    /// What it is about: an invoice of the same store, an event's code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+}
+event!(InteractionRecorded, "ingest", "interaction_recorded", |event| Some(&event.store));
+
+/// ingest: a member bought from a partner. Published once per (store, purchase_no).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct PartnerPurchaseRecorded {
+    /// The store that says so.
+    pub store: StoreCode,
+    /// Its number there.
+    pub purchase_no: String,
+    /// Who bought.
+    pub member_id: MemberId,
+    /// The number on the card.
+    pub member_no: String,
+    /// From whom: one of the program's partners.
+    pub partner: String,
+    /// When.
+    pub occurred_at: DateTime<Utc>,
+    /// The local day of `occurred_at` in the program's zone.
+    pub business_date: NaiveDate,
+    /// When it first reached jifen.
+    pub received_at: DateTime<Utc>,
+    /// The rules in force at `occurred_at`, as known when this was written.
+    pub program_version: u32,
+    /// What was paid.
+    pub amount: Money,
+}
+event!(PartnerPurchaseRecorded, "ingest", "partner_purchase_recorded", |event| Some(&event.store));
+
+/// ingest: a car was delivered to a member. Published once per (store, sale_no). It counts for tier and referral; its price
+/// earns only through an invoice's line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct VehicleSold {
+    /// The selling store.
+    pub store: StoreCode,
+    /// Its number there.
+    pub sale_no: String,
+    /// Who bought.
+    pub member_id: MemberId,
+    /// The number on the card.
+    pub member_no: String,
+    /// When the car was handed over.
+    pub delivered_at: DateTime<Utc>,
+    /// The local day of `delivered_at` in the program's zone.
+    pub business_date: NaiveDate,
+    /// When it first reached jifen.
+    pub received_at: DateTime<Utc>,
+    /// The rules in force at `delivered_at`, as known when this was written.
+    pub program_version: u32,
+    /// The vehicle, hashed.
+    pub vehicle: KeyedHash,
+    /// The VIN, sealed for `member`, base64.
+    pub vin_sealed: String,
+    /// The model series.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<String>,
+    /// What it cost.
+    pub price: Money,
+}
+event!(VehicleSold, "ingest", "vehicle_sold", |event| Some(&event.store));

@@ -61,8 +61,12 @@ pub enum EntryKind {
     Accrual,
     /// First spending.
     FirstSpending,
-    /// A campaign's bonus.
+    /// A campaign's or tier's bonus.
     Bonus,
+    /// An interaction.
+    Interaction,
+    /// A partner's purchase.
+    Partner,
 }
 
 impl EntryKind {
@@ -72,6 +76,8 @@ impl EntryKind {
             Self::Accrual => "accrual",
             Self::FirstSpending => "first_spending",
             Self::Bonus => "bonus",
+            Self::Interaction => "interaction",
+            Self::Partner => "partner",
         }
     }
 }
@@ -109,10 +115,46 @@ pub struct Balance {
     pub debt: Points,
 }
 
+/// What an accrual rests on; with store and document its identity.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AccrualSource {
+    /// An invoice.
+    #[default]
+    Invoice,
+    /// An interaction.
+    Interaction,
+    /// A partner's purchase.
+    PartnerPurchase,
+    /// A campaign's grant: the document is `<campaign>/<participation>/<ordinal>`.
+    Grant,
+}
+
+impl AccrualSource {
+    /// As on the wire and in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Invoice => "invoice",
+            Self::Interaction => "interaction",
+            Self::PartnerPurchase => "partner_purchase",
+            Self::Grant => "grant",
+        }
+    }
+
+    /// True for what most accruals are: not written.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+    fn is_invoice(&self) -> bool {
+        *self == Self::Invoice
+    }
+}
+
 /// points: an accrual is complete, base and bonus. One per document, as posted, never reduced by a correction.
 /// Envelope `sequence` is the account's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AccrualSettled {
+    /// What it rests on.
+    #[serde(default, skip_serializing_if = "AccrualSource::is_invoice")]
+    pub source: AccrualSource,
     /// The issuing store.
     pub store: StoreCode,
     /// The document.

@@ -173,7 +173,7 @@ proptest! {
             for grant in &answer.grants {
                 let campaign = rules.program.campaigns.iter().find(|campaign| campaign.code == grant.campaign).expect("campaign");
                 prop_assert_eq!(accrual.bases.get(&grant.category), Some(&grant.base));
-                prop_assert!(grant.points.is_positive() && grant.points <= campaign.factor.extra_on(grant.base));
+                prop_assert!(grant.points.is_positive() && grant.points <= campaign.factor.expect("a factor").extra_on(grant.base));
             }
         }
     }

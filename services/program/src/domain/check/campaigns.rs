@@ -55,13 +55,25 @@ fn one(section: &mut Section, found: &mut Findings) -> Option<Campaign> {
     Some(Campaign {
         code: code?,
         name: name?,
-        factor: factor?,
+        factor: Some(factor?),
         from: from?,
         to: to?,
         weekdays: weekdays?.unwrap_or_default(),
         stores: stores?.unwrap_or_default(),
         categories: categories?.unwrap_or_default(),
         budget: budget?,
+        goal: None,
+        bonus: None,
+        month_days: Vec::new(),
+        festivals: Vec::new(),
+        lunar: Vec::new(),
+        birthday_month: false,
+        tiers: Vec::new(),
+        condition: None,
+        member_cap: None,
+        exclusive: false,
+        preheat_days: None,
+        post_after_days: None,
     })
 }
 

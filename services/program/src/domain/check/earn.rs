@@ -38,7 +38,7 @@ pub(super) fn read(mut file: File, found: &mut Findings) -> Option<Earn> {
     }
     file.finish(found);
     let first_spending = first_spending?;
-    (found.errors() == errors).then_some(Earn { rates, first_spending })
+    (found.errors() == errors).then_some(Earn { rates, first_spending, ..Earn::default() })
 }
 
 fn warn(category: &Token, rate: Rate, line: u32, key: &str, found: &mut Findings) {

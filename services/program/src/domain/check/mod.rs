@@ -18,7 +18,10 @@ mod values;
 
 use std::collections::BTreeMap;
 
-use jifen_contracts::{endpoint::ProgramFinding, program::Program};
+use jifen_contracts::{
+    endpoint::ProgramFinding,
+    program::{Membership, Program, Stacking},
+};
 
 use file::File;
 use findings::Findings;
@@ -65,6 +68,9 @@ pub fn check(files: &Files) -> Result<(Program, Vec<ProgramFinding>), Vec<Progra
             expiry: expiry?,
             tiers: tiers?,
             campaigns: campaigns?,
+            stacking: Stacking::default(),
+            holidays: Vec::new(),
+            membership: Membership::default(),
             messages: messages?,
         })
     })();

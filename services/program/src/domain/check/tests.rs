@@ -59,7 +59,7 @@ fn a_campaign_is_read_with_its_dates_in_either_form() {
     let (program, warnings) = check(&with("campaigns.toml", &content)).expect("program");
     assert_eq!(warnings, []);
     let campaign = &program.campaigns[0];
-    assert_eq!((campaign.code.as_str(), campaign.factor.basis_points()), ("double_week", 20_000));
+    assert_eq!((campaign.code.as_str(), campaign.factor.expect("a factor").basis_points()), ("double_week", 20_000));
     assert_eq!((campaign.from.to_string().as_str(), campaign.to.to_string().as_str()), ("2026-10-01", "2026-10-07"));
     assert_eq!(campaign.weekdays, [Weekday::Sat, Weekday::Sun]);
     assert_eq!((campaign.stores[0].as_str(), campaign.categories[0].as_str()), ("SH01", "repair"));
