@@ -29,6 +29,7 @@ pub fn invoice_accepted(invoice: &Invoice, keys: &Keys, owner: &Owner, stamp: &S
     });
     let reductions = invoice.reductions.iter().map(|reduction| AcceptedReduction { kind: reduction.kind, amount: reduction.amount });
     InvoiceAccepted {
+        awaiting_activation: false,
         store: invoice.store.clone(),
         invoice_no: invoice.invoice_no.clone(),
         member_id: owner.member_id,

@@ -48,6 +48,7 @@ pub fn applied() -> AppliedProgram {
 pub fn invoice(number: &str, category: &str, amount: &str) -> InvoiceAccepted {
     let issued_at = "2026-10-01T02:21:33Z".parse().expect("instant");
     InvoiceAccepted {
+        awaiting_activation: false,
         store: StoreCode::try_new("SH01").expect("store"),
         invoice_no: number.to_owned(),
         member_id: member(1),

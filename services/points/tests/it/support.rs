@@ -40,6 +40,7 @@ pub fn member(number: u128) -> MemberId {
 pub fn invoice(number: &str, member_number: u128, category: &str, amount: &str) -> InvoiceAccepted {
     let issued_at: DateTime<Utc> = "2026-10-01T02:21:33Z".parse().expect("instant");
     InvoiceAccepted {
+        awaiting_activation: false,
         store: store(),
         invoice_no: number.to_owned(),
         member_id: member(member_number),

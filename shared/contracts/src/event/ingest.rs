@@ -65,6 +65,9 @@ pub struct InvoiceAccepted {
     pub lines: Vec<AcceptedLine>,
     /// What was taken off the whole bill.
     pub reductions: Vec<AcceptedReduction>,
+    /// The member is not activated, as far as ingest knew: what this earns is pending until then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub awaiting_activation: bool,
 }
 event!(InvoiceAccepted, "ingest", "invoice_accepted", |event| Some(&event.store));
 
@@ -112,6 +115,9 @@ pub struct InteractionRecorded {
     /// What it is about: an invoice of the same store, an event's code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
+    /// The member is not activated, as far as ingest knew: what this earns is pending until then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub awaiting_activation: bool,
 }
 event!(InteractionRecorded, "ingest", "interaction_recorded", |event| Some(&event.store));
 
@@ -138,6 +144,9 @@ pub struct PartnerPurchaseRecorded {
     pub program_version: u32,
     /// What was paid.
     pub amount: Money,
+    /// The member is not activated, as far as ingest knew: what this earns is pending until then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub awaiting_activation: bool,
 }
 event!(PartnerPurchaseRecorded, "ingest", "partner_purchase_recorded", |event| Some(&event.store));
 
