@@ -7,7 +7,6 @@ use jifen_infra::{Home, Keys, database, key_ids, rights, streams};
 use jifen_kernel::Ids;
 use jifen_runtime::{
     NatsLogin, Running, ServiceConfig,
-    context::ClockHandle,
     crypto::{LookupKey, SealKey},
     http::{self, Readiness},
     telemetry::Telemetry,
@@ -46,7 +45,7 @@ fn config_of(servers: &Servers, settings: &Settings, telemetry: &Telemetry, serv
         lookup: LookupKey::new(*keys.lookup.expose()),
         vault: (service == "member").then(|| SealKey::new(*keys.vault.expose())),
         limits: settings.limits(),
-        clock: ClockHandle::default(),
+        clock: jifen_runtime::travel::clock(),
         ids: Ids::system(),
         telemetry: telemetry.clone(),
     })

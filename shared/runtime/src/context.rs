@@ -132,6 +132,7 @@ pub struct Ctx {
     pub programs: Programs,
     /// What an operator set.
     pub limits: Limits,
+    sealing: SealKey,
     pub(crate) js: jetstream::Context,
     pub(crate) relay: Relay,
     pub(crate) telemetry: Telemetry,
@@ -181,6 +182,7 @@ impl Ctx {
             pool,
             nats,
             seal,
+            sealing: config.seal,
             lookup: config.lookup,
             vault: config.vault,
             programs,
@@ -191,6 +193,11 @@ impl Ctx {
             unpublished: Arc::new(AtomicI64::new(0)),
             committed: AtomicBool::new(false),
         }))
+    }
+
+    /// Seals what one service writes into an event for another's eyes, named `reader`; the reader opens it with the same key.
+    pub fn seal_to(&self, reader: &str) -> SealKey {
+        self.sealing.derive(&format!("to.{reader}"))
     }
 
     pub(crate) fn outbox(&self) -> Outbox {

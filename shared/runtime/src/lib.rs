@@ -5,7 +5,7 @@
 //! ```
 //!
 //! The runtime alone owns begin, commit, publish and ack. A service gives [`BatchHandler`]s for events,
-//! [`Mutation`]s and [`Query`]s for requests, and [`Job`]s for timed work; [`Service`] composes and runs them.
+//! [`Mutation`]s and [`Query`]s for requests, [`Job`]s for timed work and [`DailyJob`]s for that of a business day; [`Service`] composes and runs them.
 //!
 //! Reading order: [`service`] (what a service declares), [`handler`] (what it implements), [`runner`] (the way of a
 //! batch), [`outbox`], [`relay`], [`sweep`] and [`guard`] (how events leave, and stay), [`endpoint`] (requests), [`programs`] (the rules),
@@ -15,6 +15,7 @@ mod atomic;
 pub mod context;
 pub mod copy;
 pub mod crypto;
+pub mod daily;
 pub mod dead_letter;
 pub mod endpoint;
 pub mod failpoint;
@@ -39,8 +40,10 @@ pub mod service;
 pub mod sweep;
 pub mod telemetry;
 pub mod trace;
+pub mod travel;
 
 pub use context::{Ctx, NatsLogin, ServiceConfig};
+pub use daily::{DailyJob, Due, Step};
 pub use endpoint::{Asked, Mutation, Query, ask};
 pub use failure::{BadRow, Failure, Poison};
 pub use guard::Republish;

@@ -138,3 +138,8 @@ pub const INBOX_SLOTS: i64 = 24;
 pub const INBOX_DAYS: i64 = 16;
 /// An internal event without a natural key is refused when older.
 pub const EVENT_MAX_AGE_DAYS: i64 = 15;
+
+/// How often a copy looks whether a new business day has begun: a look in memory.
+pub const DAILY_LOOK: Duration = Duration::from_millis(250);
+/// Until a part of a day's work that failed is tried again.
+pub const DAILY_RETRY: Duration = Duration::from_secs(1);

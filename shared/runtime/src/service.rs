@@ -10,8 +10,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
 use crate::{
-    BatchHandler, Ctx, Event, Job, Mutation, Query, ServiceConfig,
+    BatchHandler, Ctx, DailyJob, Event, Job, Mutation, Query, ServiceConfig,
     context::StartError,
+    daily,
     dead_letter::{self, DeadLetter},
     endpoint,
     guard::{Republish, Wanted},
@@ -119,6 +120,17 @@ impl Service {
         self.parts.push(Box::new(move |launch| {
             Box::pin(async move {
                 launch.tasks.spawn(job::keep(Arc::clone(launch.cx), Arc::new(job), launch.stop.clone()));
+                Ok(())
+            })
+        }));
+        self
+    }
+
+    /// Does what is due once a business day.
+    pub fn daily<J: DailyJob>(mut self, job: J) -> Self {
+        self.parts.push(Box::new(move |launch| {
+            Box::pin(async move {
+                launch.tasks.spawn(daily::keep(Arc::clone(launch.cx), Arc::new(job), launch.stop.clone()));
                 Ok(())
             })
         }));

@@ -4,6 +4,7 @@ mod amnesia;
 mod batches;
 mod bench;
 mod crash;
+mod daily;
 mod guard;
 mod inbox;
 mod operations;
