@@ -29,6 +29,7 @@ pub mod limits;
 mod marks;
 pub mod message;
 pub mod migrations;
+mod mutation;
 pub mod operation;
 pub mod outbox;
 pub mod programs;

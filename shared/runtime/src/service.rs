@@ -18,7 +18,7 @@ use crate::{
     guard::{Republish, Wanted},
     job, limits,
     message::RawMessage,
-    programs,
+    mutation, programs,
     runner::{Inbound, Runner, stream_of_filter},
     sweep,
 };
@@ -109,7 +109,7 @@ impl Service {
     pub fn mutates<M: Mutation>(mut self, mutation: M) -> Self {
         self.parts.push(Box::new(move |launch| {
             Box::pin(async move {
-                endpoint::serve_mutation(Arc::clone(launch.cx), launch.micro, Arc::new(mutation), launch.tasks, launch.stop.clone()).await
+                mutation::serve_mutation(Arc::clone(launch.cx), launch.micro, Arc::new(mutation), launch.tasks, launch.stop.clone()).await
             })
         }));
         self
