@@ -43,6 +43,12 @@ impl Query for Report {
                 members: total.members,
                 points: total.points,
                 budget: campaign.and_then(|campaign| campaign.budget),
+                budget_left: None,
+                deferred: Points::ZERO,
+                targeted: 0,
+                revenue: jifen_kernel::Money::ZERO,
+                cost: jifen_kernel::Money::ZERO,
+                roi_basis_points: None,
             };
             figures.insert((total.campaign, total.version), granted);
         }
@@ -53,5 +59,18 @@ impl Query for Report {
 /// A campaign that has granted nothing yet.
 fn figures_of(campaign: &Campaign, version: u32) -> CampaignFigures {
     let code = campaign.code.to_string();
-    CampaignFigures { code, version, bonuses: 0, members: 0, points: Points::ZERO, budget: campaign.budget }
+    CampaignFigures {
+        code,
+        version,
+        bonuses: 0,
+        members: 0,
+        points: Points::ZERO,
+        budget: campaign.budget,
+        budget_left: campaign.budget,
+        deferred: Points::ZERO,
+        targeted: 0,
+        revenue: jifen_kernel::Money::ZERO,
+        cost: jifen_kernel::Money::ZERO,
+        roi_basis_points: None,
+    }
 }

@@ -131,7 +131,7 @@ pub fn catalogue() -> Vec<Message> {
     all
 }
 
-fn events() -> [Message; 20] {
+fn events() -> [Message; 23] {
     [
         an_event::<event::InvoiceAccepted>("An invoice of a known member is in order."),
         an_event::<event::DocumentRejected>("A document was refused; it is kept and can be resubmitted."),
@@ -147,6 +147,9 @@ fn events() -> [Message; 20] {
         an_event::<event::AccrualSettled>("An accrual is complete, base and bonus, as posted."),
         an_event::<event::BudgetExhausted>("The last point of a campaign's budget was granted."),
         an_event::<event::BonusGranted>("A bonus that is no answer to an invoice."),
+        an_event::<event::CampaignPreheated>("A campaign begins in a few days; who may take part."),
+        an_event::<event::CampaignStarted>("A campaign's first day is there; who may take part."),
+        an_event::<event::CampaignEnded>("A campaign's last day is over."),
         an_event::<event::TierUpgraded>("A member reached a higher tier."),
         an_event::<event::TierDowngraded>("A member's year ended below what the tier asks for."),
         an_event::<event::TierDowngradeWarned>("A member will lose the tier unless something is added."),

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use jifen_kernel::{MemberId, Money, Points, StoreCode, Token};
 use serde::{Deserialize, Serialize};
 
-use crate::EventType;
+use crate::{EventType, code::Text};
 
 /// How a bonus came about, so that points can recompute it after a correction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -106,3 +106,66 @@ pub struct BonusGranted {
     pub documents: Vec<DocumentRef>,
 }
 event!(BonusGranted, "campaign", "bonus_granted", |event| Some(&event.store));
+
+/// campaign: a campaign with a notice begins in a few days. One event for at most [`MEMBERS_TOLD`] members of one store,
+/// each member in one of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CampaignPreheated {
+    /// The campaign's code.
+    pub campaign: Token,
+    /// Its version (the program's).
+    pub version: u32,
+    /// Its name for people.
+    pub name: Text,
+    /// First local day.
+    pub from: NaiveDate,
+    /// Last local day, inclusive.
+    pub to: NaiveDate,
+    /// The store of these members' registration.
+    pub store: StoreCode,
+    /// Who may take part.
+    pub members: Vec<MemberId>,
+}
+event!(CampaignPreheated, "campaign", "preheated", |event| Some(&event.store));
+
+/// Members that one event about a campaign names at most.
+pub const MEMBERS_TOLD: usize = 500;
+
+/// campaign: a campaign's first day is there. Once a campaign without members; of a campaign with a notice then once more for
+/// at most [`MEMBERS_TOLD`] members of one store, each member in one of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CampaignStarted {
+    /// The campaign's code.
+    pub campaign: Token,
+    /// Its version (the program's).
+    pub version: u32,
+    /// Its name for people.
+    pub name: Text,
+    /// First local day.
+    pub from: NaiveDate,
+    /// Last local day, inclusive.
+    pub to: NaiveDate,
+    /// The store of these members' registration; none where no member is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreCode>,
+    /// Who may take part.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberId>,
+}
+event!(CampaignStarted, "campaign", "started", |event| event.store.as_ref());
+
+/// campaign: a campaign's last day is over. Once a campaign; invoices of its days may still arrive for 30 days.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CampaignEnded {
+    /// The campaign's code.
+    pub campaign: Token,
+    /// Its version (the program's).
+    pub version: u32,
+    /// Its name for people.
+    pub name: Text,
+    /// First local day.
+    pub from: NaiveDate,
+    /// Last local day, inclusive.
+    pub to: NaiveDate,
+}
+event!(CampaignEnded, "campaign", "ended", |_| None);
