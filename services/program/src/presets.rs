@@ -3,7 +3,7 @@
 use crate::Files;
 
 /// Their names; `points` is what a first start stores as version 1.
-pub const PRESETS: [&str; 3] = ["points", "flat", "demo"];
+pub const PRESETS: [&str; 4] = ["points", "flat", "handbook", "demo"];
 
 /// The preset of a first start.
 pub const DEFAULT_PRESET: &str = "points";
@@ -20,6 +20,7 @@ pub fn preset(name: &str) -> Option<Files> {
     let files = match name {
         "points" => folder!("points": "program.toml", "stores.toml", "earn.toml", "expiry.toml", "tiers.toml", "messages.toml"),
         "flat" => folder!("flat": "program.toml", "stores.toml", "earn.toml", "expiry.toml", "tiers.toml", "messages.toml"),
+        "handbook" => folder!("handbook": "program.toml", "stores.toml", "earn.toml", "expiry.toml", "tiers.toml", "messages.toml"),
         "demo" => folder!("demo": "program.toml", "stores.toml", "earn.toml", "expiry.toml", "tiers.toml", "messages.toml"),
         _ => return None,
     };
@@ -28,6 +29,7 @@ pub fn preset(name: &str) -> Option<Files> {
 
 #[cfg(test)]
 mod tests {
+    use jifen_contracts::program::Period;
     use jifen_kernel::{Money, Points};
 
     use super::*;
@@ -80,6 +82,40 @@ mod tests {
             assert_eq!(flat.earn.rates[category].to_string(), if rate.is_zero() { "0" } else { "1" }, "{category}");
         }
         assert_eq!((flat.tiers, flat.messages, flat.expiry), (points.tiers, points.messages, points.expiry));
+    }
+
+    #[test]
+    fn every_preset_has_the_interactions_of_the_documents() {
+        for name in PRESETS {
+            let earn = check(&preset(name).expect("preset")).expect("program").0.earn;
+            let rules: Vec<_> = earn
+                .interactions
+                .iter()
+                .map(|rule| (rule.kind.as_str(), rule.points.0, rule.limit.count, rule.limit.per, rule.within_days, rule.off))
+                .collect();
+            let expected = [
+                ("review", 50, 1, Period::About, Some(30), false),
+                ("suggestion", 200, 2, Period::Month, None, false),
+                ("share", 100, 1, Period::Week, None, true),
+                ("survey", 20, 1, Period::Once, None, false),
+                ("follow", 30, 1, Period::Once, None, false),
+                ("check_in", 5, 1, Period::Day, None, false),
+                ("profile", 50, 1, Period::Once, None, false),
+                ("event", 200, 1, Period::About, None, false),
+            ];
+            assert_eq!(rules, expected, "{name}");
+            assert_eq!((earn.invoice_cap, earn.daily_cap, earn.tier_factors.len(), earn.partners.len()), (None, None, 0, 0), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_vehicle_earns_and_qualifies_in_the_handbook_alone() {
+        for name in PRESETS {
+            let earn = check(&preset(name).expect("preset")).expect("program").0.earn;
+            let vehicle = earn.rates.iter().find(|(category, _)| category.as_str() == "vehicle").expect("vehicle");
+            let earns = (!vehicle.1.is_zero(), !earn.not_qualifying.contains(vehicle.0));
+            assert_eq!(earns, (name == "handbook", name == "handbook"), "{name}");
+        }
     }
 
     #[test]

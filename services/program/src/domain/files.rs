@@ -1,11 +1,15 @@
 //! Rules back to files: what `check` reads as the same rules. For printing a version, and for applying one with a small change.
 
-use std::fmt::{Display, Write};
+use std::{
+    collections::BTreeMap,
+    fmt::{Display, Write},
+};
 
 use jifen_contracts::{
     code::Text,
-    program::{Campaign, MessageTemplate, Program, Store, Tier},
+    program::{Campaign, Earn, InteractionRule, MessageTemplate, Partner, Program, Store, Tier},
 };
+use jifen_kernel::{Rate, Token};
 use serde::Serialize;
 
 use super::check::Files;
@@ -15,7 +19,7 @@ pub fn files_of(program: &Program) -> Files {
     let mut files = Files::from([
         ("program.toml".to_owned(), lines([("name", quoted(&program.name)), ("time_zone", quoted(&program.time_zone))])),
         ("stores.toml".to_owned(), tables("store", program.stores.iter().map(store))),
-        ("earn.toml".to_owned(), earn(program)),
+        ("earn.toml".to_owned(), earn(&program.earn)),
         (
             "expiry.toml".to_owned(),
             lines([
@@ -36,9 +40,44 @@ pub fn files_of(program: &Program) -> Files {
     files
 }
 
-fn earn(program: &Program) -> String {
-    let rates = program.earn.rates.iter().map(|(category, rate)| (category.as_str(), quoted(&rate.to_string())));
-    format!("first_spending = {}\n\n[rates]\n{}", program.earn.first_spending, lines(rates))
+fn earn(earn: &Earn) -> String {
+    let sometimes = [
+        earn.invoice_cap.map(|cap| ("invoice_cap", cap.to_string())),
+        earn.daily_cap.map(|cap| ("daily_cap", cap.to_string())),
+        (!earn.not_qualifying.is_empty()).then(|| {
+            let categories: Vec<String> = earn.not_qualifying.iter().map(|category| quoted(category.as_str())).collect();
+            ("not_qualifying", format!("[{}]", categories.join(", ")))
+        }),
+    ];
+    let head = [("first_spending", earn.first_spending.to_string())].into_iter().chain(sometimes.into_iter().flatten());
+    let mut parts = vec![lines(head), format!("[rates]\n{}", lines(keyed(&earn.rates)))];
+    if !earn.tier_factors.is_empty() {
+        parts.push(format!("[tier_factors]\n{}", lines(keyed(&earn.tier_factors))));
+    }
+    parts.push(tables("interaction", earn.interactions.iter().map(interaction)));
+    parts.push(tables("partner", earn.partners.iter().map(partner)));
+    parts.retain(|part| !part.is_empty());
+    parts.join("\n")
+}
+
+fn keyed(rates: &BTreeMap<Token, Rate>) -> impl Iterator<Item = (&str, String)> {
+    rates.iter().map(|(code, rate)| (code.as_str(), quoted(&rate.to_string())))
+}
+
+fn interaction(rule: &InteractionRule) -> String {
+    let always = [
+        ("kind", quoted(rule.kind.as_str())),
+        ("name", names(&rule.name)),
+        ("points", rule.points.to_string()),
+        ("limit", format!("{{ count = {}, per = {} }}", rule.limit.count, word(&rule.limit.per))),
+    ];
+    let sometimes = [rule.within_days.map(|days| ("within_days", days.to_string())), rule.off.then(|| ("off", "true".to_owned()))];
+    lines(always.into_iter().chain(sometimes.into_iter().flatten()))
+}
+
+fn partner(partner: &Partner) -> String {
+    let always = [("code", quoted(&partner.code)), ("name", names(&partner.name)), ("rate", quoted(&partner.rate.to_string()))];
+    lines(always.into_iter().chain(partner.budget.map(|budget| ("budget", budget.to_string()))))
 }
 
 fn store(store: &Store) -> String {
@@ -134,6 +173,10 @@ mod tests {
             files.insert("campaigns.toml".to_owned(), campaigns.to_owned());
             let stores = files["stores.toml"].replace("code = \"SH02\"", "code = \"SH02\"\nbrand = \"audi\"");
             files.insert("stores.toml".to_owned(), stores);
+            let earn = files["earn.toml"].replace("first_spending = 100", "first_spending = 100\ninvoice_cap = 2000\ndaily_cap = 5000")
+                + "[tier_factors]\nsilver = \"1.1\"\n[[partner]]\ncode = \"fuel-1\"\nname = { zh = \"加油\", en = \"Fuel\" }\nrate = \"0.5\"\n"
+                + "budget = 900\n[[partner]]\ncode = \"wash\"\nname = { zh = \"洗车\", en = \"Wash\" }\nrate = 1\n";
+            files.insert("earn.toml".to_owned(), earn);
             let (program, _) = check(&files).expect(name);
             assert_eq!(check(&files_of(&program)).expect("written files").0, program);
         }

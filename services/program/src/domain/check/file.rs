@@ -68,6 +68,19 @@ impl File {
         None
     }
 
+    /// The table of this name, if it is there.
+    pub(super) fn table_if(&mut self, name: &'static str, found: &mut Findings) -> Option<Section> {
+        self.known.push(name);
+        if let Some((_, table)) = self.tables.remove(name) {
+            return Some(table);
+        }
+        let at = self.drop_otherwise(name);
+        if at > 0 {
+            found.error(at, name, format!("must be a table [{name}]"));
+        }
+        None
+    }
+
     /// The tables `[[name]]`, at least one of them if `required`.
     pub(super) fn list(&mut self, name: &'static str, required: bool, found: &mut Findings) -> Option<Vec<Section>> {
         self.known.push(name);

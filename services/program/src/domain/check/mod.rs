@@ -49,9 +49,9 @@ pub fn check(files: &Files) -> Result<(Program, Vec<ProgramFinding>), Vec<Progra
     }
     let head = open(files, PROGRAM, &mut found).and_then(|file| program::read(file, &mut found));
     let stores = open(files, STORES, &mut found).and_then(|file| stores::read(file, &mut found));
-    let earn = open(files, EARN, &mut found).and_then(|file| earn::read(file, &mut found));
-    let expiry = open(files, EXPIRY, &mut found).and_then(|file| expiry::read(file, &mut found));
     let tiers = open(files, TIERS, &mut found).and_then(|file| tiers::read(file, &mut found));
+    let earn = open(files, EARN, &mut found).and_then(|file| earn::read(file, tiers.as_deref(), &mut found));
+    let expiry = open(files, EXPIRY, &mut found).and_then(|file| expiry::read(file, &mut found));
     let campaigns = if files.contains_key(CAMPAIGNS) {
         open(files, CAMPAIGNS, &mut found).and_then(|file| campaigns::read(file, stores.as_deref(), earn.as_ref(), &mut found))
     } else {

@@ -122,6 +122,66 @@ fn every_wrong_value_is_found_in_its_line() {
     }
 }
 
+/// Stands at the end of the default file.
+const EARNED: &str = r#"
+[[interaction]]
+kind = "visit"
+name = { zh = "到店", en = "Visit" }
+points = 5
+limit = { count = 1, per = "day" }
+[[partner]]
+code = "fuel-1"
+name = { zh = "加油", en = "Fuel" }
+rate = "0.5"
+[tier_factors]
+gold = "1.2"
+"#;
+
+#[test]
+fn every_wrong_rule_of_earning_is_found_in_its_line() {
+    let file = |added: &str| {
+        let mut files = points();
+        files.entry("earn.toml".to_owned()).and_modify(|content| *content += added);
+        files
+    };
+    let (program, warnings) = check(&file(EARNED)).expect("program");
+    assert_eq!(
+        (warnings, program.earn.interactions.len(), program.earn.partners.len(), program.earn.tier_factors.len()),
+        (vec![], 9, 1, 1)
+    );
+    let before = points()["earn.toml"].lines().count();
+    for (from, to, line, key, containing) in [
+        ("\"visit\"", "\"Visit\"", 3, "interaction.kind", "a-z"),
+        ("\"visit\"", "\"survey\"", 3, "interaction.kind", "twice: the first is in line"),
+        ("points = 5", "points = 0", 5, "interaction.points", "from 1"),
+        ("count = 1", "count = 0", 6, "interaction.limit", "count must be a whole number from 1"),
+        ("\"day\"", "\"hour\"", 6, "interaction.limit", "per must be one of \"once\", \"day\""),
+        ("count = 1, ", "", 6, "interaction.limit", "count is missing"),
+        ("count = 1,", "count = 1, of = 2,", 6, "interaction.limit", "of is unknown"),
+        ("limit = {", "within_days = 366\nlimit = {", 6, "interaction.within_days", "0 to 365"),
+        ("limit = {", "off = 1\nlimit = {", 6, "interaction.off", "true or false"),
+        ("limit = {", "every = 1\nlimit = {", 6, "interaction.every", "unknown key"),
+        ("\"fuel-1\"", "\"Fuel 1\"", 8, "partner.code", "1 to 32 of a-z"),
+        ("rate = \"0.5\"", "rate = 0.5", 10, "partner.rate", "quotes, \"0.5\""),
+        ("rate = \"0.5\"", "rate = \"0.5\"\nbudget = 0", 11, "partner.budget", "from 1"),
+        ("gold =", "platinum =", 12, "tier_factors.platinum", "platinum is not in tiers.toml"),
+        ("\"1.2\"", "\"0.9\"", 12, "tier_factors.gold", "no accelerator"),
+    ] {
+        assert!(EARNED.contains(from), "{from}");
+        let at = format!("earn.toml:{} {key}:", before + line);
+        expect_one(&file(&EARNED.replacen(from, to, 1)), &at, containing);
+    }
+    let off = |from: &str, to: &str| spoiled("earn.toml", from, to);
+    let head = "first_spending = 100 ";
+    expect_one(&off("[\"vehicle\"]", "[\"boat\"]"), "earn.toml:6 not_qualifying:", "boat is not in [rates]");
+    expect_one(&off(head, &format!("invoice_cap = 0\n{head}")), "earn.toml:5 invoice_cap:", "from 1");
+    expect_one(&off(head, &format!("daily_cap = 1.5\n{head}")), "earn.toml:5 daily_cap:", "whole number");
+    let below = format!("invoice_cap = 10\ndaily_cap = 5\n{head}");
+    expect_one(&off(head, &below), "warning earn.toml:6 daily_cap:", "never reached");
+    expect_one(&off("off = true", "off = false"), "warning earn.toml:38 interaction.kind:", "WeChat");
+    expect_one(&off("\"about\" }\nwithin", "\"day\" }\nwithin"), "warning earn.toml:29 interaction.within_days:", "per order");
+}
+
 #[test]
 fn every_wrong_campaign_is_found_in_its_line() {
     for (line, expected, containing) in [

@@ -50,6 +50,11 @@ pub(super) fn names(value: &Value) -> Result<Text, String> {
     Ok(Text::new(one("zh")?, one("en")?))
 }
 
+/// True or false.
+pub(super) fn flag(value: &Value) -> Result<bool, String> {
+    value.as_bool().ok_or_else(|| "must be true or false".to_owned())
+}
+
 /// A store's code.
 pub(super) fn store_code(value: &Value) -> Result<StoreCode, String> {
     StoreCode::try_new(string(value)?).map_err(|why| why.to_string())
