@@ -13,7 +13,7 @@ pub use files::files;
 
 use crate::{
     Envelope, EventType, Problem,
-    document::{self, Invoice, schema::bare_or_structured},
+    document::{self, StoreDocument, schema::bare_or_structured},
     endpoint::{self, Endpoint},
     event,
     notify::{COMMAND_TYPE, Command, GatewayReceipt},
@@ -75,18 +75,6 @@ impl Message {
 pub fn catalogue() -> Vec<Message> {
     let mut all = vec![
         Message {
-            name: "document.invoice".to_owned(),
-            family: Family::Document,
-            address: "pos.v1.{store}.invoice".to_owned(),
-            summary: "A settled bill. Bare, or as a structured CloudEvent.",
-            for_stores: false,
-            schema: || from_outside::<Invoice>("Invoice"),
-            decode: |bytes| {
-                let opened = document::open(bytes).map_err(|fault| fault.to_string())?;
-                canonical(&Invoice::read(&opened.data).map_err(|fault| fault.to_string())?)
-            },
-        },
-        Message {
             name: "receipt".to_owned(),
             family: Family::Receipt,
             address: "receipt.v1.{store}".to_owned(),
@@ -110,7 +98,7 @@ pub fn catalogue() -> Vec<Message> {
             address: "gateway.v1.{channel}.receipt".to_owned(),
             summary: "How far a gateway came with a command. Bare, or as a structured CloudEvent.",
             for_stores: false,
-            schema: || from_outside::<GatewayReceipt>("GatewayReceipt"),
+            schema: from_outside::<GatewayReceipt>,
             decode: |bytes| {
                 let opened = document::open(bytes).map_err(|fault| fault.to_string())?;
                 canonical(&serde_json::from_value::<GatewayReceipt>(Value::Object(opened.data)).map_err(|e| e.to_string())?)
@@ -126,9 +114,20 @@ pub fn catalogue() -> Vec<Message> {
             decode: decode_bare::<Problem>,
         },
     ];
+    all.extend(documents());
     all.extend(events());
     all.extend(endpoints().into_iter().flatten());
     all
+}
+
+fn documents() -> [Message; 5] {
+    [
+        a_document::<document::Invoice>("A settled bill. Bare, or as a structured CloudEvent."),
+        a_document::<document::Interaction>("A member did something else than spending. Bare, or as a structured CloudEvent."),
+        a_document::<document::VehicleSale>("A car was handed over. Bare, or as a structured CloudEvent."),
+        a_document::<document::PartnerPurchase>("A member bought from a partner. Bare, or as a structured CloudEvent."),
+        a_document::<document::SignUp>("A customer wants to be a member. Bare, or as a structured CloudEvent."),
+    ]
 }
 
 fn events() -> [Message; 23] {
@@ -181,6 +180,21 @@ fn endpoints() -> [[Message; 2]; 19] {
         an_endpoint::<endpoint::IngestCounts>("Counts: documents by fate."),
         an_endpoint::<endpoint::NotificationCounts>("Counts: messages by kind and state."),
     ]
+}
+
+fn a_document<T: StoreDocument>(summary: &'static str) -> Message {
+    Message {
+        name: format!("document.{}", T::KIND),
+        family: Family::Document,
+        address: format!("pos.v1.{{store}}.{}", T::KIND),
+        summary,
+        for_stores: false,
+        schema: from_outside::<T>,
+        decode: |bytes| {
+            let opened = document::open(bytes).map_err(|fault| fault.to_string())?;
+            canonical(&T::read(&opened.data).map_err(|fault| fault.to_string())?)
+        },
+    }
 }
 
 fn an_event<T: EventType + JsonSchema>(summary: &'static str) -> Message {
@@ -240,11 +254,11 @@ fn structured<T: JsonSchema>(kind: &Value) -> Value {
     schema
 }
 
-/// What others send bare or as a structured CloudEvent; `name` is the type's in the definitions.
-fn from_outside<T: JsonSchema>(name: &str) -> Value {
+/// What others send bare or as a structured CloudEvent.
+fn from_outside<T: JsonSchema>() -> Value {
     let mut generator = SchemaSettings::draft2020_12().for_deserialize().into_generator();
     generator.subschema_for::<T>();
-    let mut schema = bare_or_structured(name);
+    let mut schema = bare_or_structured(&T::schema_name());
     schema["$defs"] = Value::Object(generator.take_definitions(true));
     schema
 }

@@ -75,6 +75,9 @@ codes! {
     DOCUMENT_FUTURE_DATE = "document.future_date", 400, "业务时间超前二十四小时以上", "the business time lies more than 24 hours ahead";
     DOCUMENT_UNKNOWN_CATEGORY = "document.unknown_category", 400, "业务类别未知", "a line has an unknown category";
     DOCUMENT_UNKNOWN_PAYER = "document.unknown_payer", 400, "付款方未知", "a line has an unknown payer";
+    DOCUMENT_UNKNOWN_INTERACTION = "document.unknown_interaction", 400, "互动类型未知", "the kind of interaction is unknown";
+    DOCUMENT_UNKNOWN_PARTNER = "document.unknown_partner", 400, "合作方未知", "the partner is unknown";
+    DOCUMENT_NO_BUYER = "document.no_buyer", 400, "购车客户至少需要一项：会员号或手机号", "who buys a car needs at least one of member_no and phone";
     DOCUMENT_NO_CUSTOMER = "document.no_customer", 400, "客户信息至少需要一项：会员号、手机号、车架号或车牌", "the customer needs at least one of member_no, phone, vin and plate";
     DOCUMENT_TOO_MANY_LINES = "document.too_many_lines", 400, "单据超过 500 行", "the document has more than 500 lines";
     DOCUMENT_DUPLICATE_LINE = "document.duplicate_line", 400, "行号重复", "a line number stands twice";

@@ -1,12 +1,39 @@
 //! Documents of stores. Read by hand from JSON, not by derived decoding, so that every refusal has a stable
 //! code and the place of the fault.
 
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+mod customer;
+mod interaction;
 mod invoice;
+mod partner_purchase;
 mod reader;
 pub(crate) mod schema;
+mod sign_up;
+#[cfg(test)]
+mod tests;
+mod vehicle_sale;
 
-pub use invoice::{Customer, Invoice, Line, Payer, Reduction, ReductionKind};
+pub use customer::{Buyer, Customer};
+pub use interaction::Interaction;
+pub use invoice::{Invoice, Line, Payer, Reduction, ReductionKind};
+pub use partner_purchase::{PartnerPurchase, is_partner_code};
 pub use reader::{Fault, MAX_DOCUMENT_BYTES, MAX_LINES, Opened, open};
+pub use sign_up::SignUp;
+pub use vehicle_sale::VehicleSale;
 
 /// The kinds of document that the contract knows, as in the subject.
 pub const KINDS: [&str; 8] = ["invoice", "refund", "void", "vehicle_sale", "interaction", "partner_purchase", "sign_up", "day_close"];
+
+/// A kind of document that has a reader.
+pub trait StoreDocument: Serialize + DeserializeOwned + JsonSchema {
+    /// As in the subject.
+    const KIND: &'static str;
+    /// The field with its number.
+    const NUMBER: &'static str;
+
+    /// Reads a document's data, or says what is wrong and where.
+    fn read(data: &Map<String, Value>) -> Result<Self, Fault>;
+}

@@ -2,7 +2,7 @@
 
 use jifen_contracts::{
     code,
-    document::{Fault, Invoice, KINDS, Opened, open},
+    document::{Fault, Invoice, KINDS, Opened, StoreDocument, open},
     subject::parse_pos,
 };
 use jifen_kernel::StoreCode;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::DateTime;
 use jifen_contracts::{
     code::Text,
-    document::Invoice,
+    document::{Invoice, StoreDocument},
     program::{AppliedProgram, Earn, Expiry, ExpiryMode, Membership, Messages, Program, Stacking, Store},
 };
 use jifen_kernel::{MemberId, Points, Rate, StoreCode, Token};

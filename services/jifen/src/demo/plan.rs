@@ -128,6 +128,8 @@ fn as_message(bill: &Value, number: usize) -> Message {
 
 #[cfg(test)]
 mod tests {
+    use jifen_contracts::document::{Invoice, StoreDocument, open};
+
     use super::*;
 
     #[test]
@@ -138,8 +140,7 @@ mod tests {
         assert!(plan.messages.iter().zip(&again.messages).all(|(a, b)| a.bytes == b.bytes));
         let (mut good, mut bad) = (0, std::collections::BTreeSet::new());
         for message in &plan.messages {
-            match jifen_contracts::document::open(&message.bytes).and_then(|opened| jifen_contracts::document::Invoice::read(&opened.data))
-            {
+            match open(&message.bytes).and_then(|opened| Invoice::read(&opened.data)) {
                 Ok(_) => good += 1,
                 Err(fault) => _ = bad.insert(fault.code.code),
             }

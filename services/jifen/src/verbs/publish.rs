@@ -20,7 +20,7 @@ const RECEIPT_WAIT: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The kind of document: invoice.
+    /// The kind of document: invoice, interaction, vehicle_sale, partner_purchase, sign_up.
     kind: String,
     /// A JSON file with one document, or several as JSON lines; `-` reads standard input.
     file: PathBuf,

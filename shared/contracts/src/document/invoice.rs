@@ -3,11 +3,13 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, FixedOffset};
-use jifen_kernel::{Money, Phone, Plate, StoreCode, Token, Vin};
+use jifen_kernel::{Money, StoreCode, Token};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
+    StoreDocument,
+    customer::Customer,
     reader::{Fault, Reader},
     schema,
 };
@@ -68,28 +70,6 @@ words!(
         Voucher = "voucher",
     }
 );
-
-/// Who the bill is for: at least one key.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[schemars(transform = schema::customer)]
-pub struct Customer {
-    /// The number on the card.
-    #[serde(default)]
-    #[schemars(schema_with = "schema::member_no")]
-    pub member_no: Option<String>,
-    /// Mobile number.
-    #[serde(default)]
-    #[schemars(schema_with = "schema::key::<Phone>")]
-    pub phone: Option<Phone>,
-    /// Vehicle identification number.
-    #[serde(default)]
-    #[schemars(schema_with = "schema::key::<Vin>")]
-    pub vin: Option<Vin>,
-    /// Number plate.
-    #[serde(default)]
-    #[schemars(schema_with = "schema::key::<Plate>")]
-    pub plate: Option<Plate>,
-}
 
 /// A line of the bill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -167,13 +147,14 @@ fn cny() -> String {
     "CNY".to_owned()
 }
 
-impl Invoice {
-    /// Reads an invoice from a document's data, or says what is wrong and where. Categories are only checked for
-    /// their form: which ones exist is the program's.
-    pub fn read(data: &Map<String, Value>) -> Result<Self, Fault> {
+impl StoreDocument for Invoice {
+    const KIND: &'static str = "invoice";
+    const NUMBER: &'static str = "invoice_no";
+
+    /// Categories are only checked for their form: which ones exist is the program's.
+    fn read(data: &Map<String, Value>) -> Result<Self, Fault> {
         let root = Reader::root(data);
-        let store = root.required("store", root.text("store")?)?;
-        let store = StoreCode::try_new(store).map_err(|why| Fault::at(code::DOCUMENT_BAD_FIELD, "/store").detail(why.to_string()))?;
+        let store = root.store()?;
         let currency = root.text("currency")?.unwrap_or("CNY");
         if currency != "CNY" {
             return Err(Fault::at(code::DOCUMENT_BAD_FIELD, "/currency").detail("currency must be CNY"));
@@ -184,7 +165,7 @@ impl Invoice {
             issued_at: root.required("issued_at", root.instant("issued_at")?)?,
             work_order: root.short("work_order")?,
             replaces: root.short("replaces")?,
-            customer: read_customer(&root)?,
+            customer: Customer::read(&root)?,
             odometer_km: root.number("odometer_km", 10_000_000)?,
             advisor: root.short("advisor")?,
             currency: currency.to_owned(),
@@ -192,28 +173,6 @@ impl Invoice {
             reductions: read_reductions(&root)?,
         })
     }
-
-    /// The number of the document in `data`, if one can be read: for receipts of documents that can't be.
-    pub fn number_in(data: &Map<String, Value>) -> Option<String> {
-        Reader::root(data).short("invoice_no").ok().flatten()
-    }
-}
-
-fn read_customer(root: &Reader<'_>) -> Result<Customer, Fault> {
-    let Some(reader) = root.object("customer")? else { return Err(Fault::at(code::DOCUMENT_NO_CUSTOMER, "/customer")) };
-    let bad = |key: &str, why: &dyn std::fmt::Display| Fault::at(code::DOCUMENT_BAD_FIELD, reader.pointer(key)).detail(why.to_string());
-    // DMS exports fill what they don't know with empty texts.
-    let filled = |key: &str| reader.text(key).map(|text| text.filter(|text| !text.trim().is_empty()));
-    let customer = Customer {
-        member_no: filled("member_no")?.and_then(|_| reader.short("member_no").transpose()).transpose()?,
-        phone: filled("phone")?.map(Phone::try_new).transpose().map_err(|why| bad("phone", &why))?,
-        vin: filled("vin")?.map(Vin::try_new).transpose().map_err(|why| bad("vin", &why))?,
-        plate: filled("plate")?.map(Plate::try_new).transpose().map_err(|why| bad("plate", &why))?,
-    };
-    if customer == Customer::default() {
-        return Err(Fault::at(code::DOCUMENT_NO_CUSTOMER, "/customer"));
-    }
-    Ok(customer)
 }
 
 fn read_lines(root: &Reader<'_>) -> Result<Vec<Line>, Fault> {

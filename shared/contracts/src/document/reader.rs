@@ -1,7 +1,9 @@
 //! From bytes to fields: every step that can fail names its code and place.
 
-use chrono::{DateTime, FixedOffset};
-use jifen_kernel::{BadMoney, Money};
+use std::fmt::Display;
+
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDate};
+use jifen_kernel::{BadMoney, Money, PersonName, StoreCode};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -17,6 +19,10 @@ pub const MAX_LINES: usize = 500;
 pub(super) const MAX_CODE_CHARS: usize = 64;
 /// Descriptions and reasons.
 pub(super) const MAX_TEXT_CHARS: usize = 1_000;
+/// Names of people.
+pub(super) const MAX_NAME_CHARS: usize = 64;
+/// Consents of one sign-up: more than there are channels and purposes.
+pub(super) const MAX_CONSENTS: usize = 20;
 
 /// Why a document is refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -114,6 +120,17 @@ impl<'a> Reader<'a> {
         found.ok_or_else(|| Fault::at(code::DOCUMENT_MISSING_FIELD, self.pointer(key)).detail(format!("{key} is missing")))
     }
 
+    /// The document's store.
+    pub(super) fn store(&self) -> Result<StoreCode, Fault> {
+        let store = self.required("store", self.text("store")?)?;
+        StoreCode::try_new(store).map_err(|why| self.wrong("store", &why))
+    }
+
+    /// A field whose own type says what is wrong with it. Such texts never quote the value.
+    fn wrong(&self, key: &str, why: &dyn Display) -> Fault {
+        Fault::at(code::DOCUMENT_BAD_FIELD, self.pointer(key)).detail(why.to_string())
+    }
+
     pub(super) fn text(&self, key: &str) -> Result<Option<&'a str>, Fault> {
         self.value(key).map(|value| value.as_str().ok_or_else(|| self.bad(key, "a text"))).transpose()
     }
@@ -126,6 +143,61 @@ impl<'a> Reader<'a> {
         (fits && trimmed)
             .then(|| Some(text.to_owned()))
             .ok_or_else(|| self.bad(key, "a text of 1 to 64 characters without control characters and outer blanks"))
+    }
+
+    /// A text that `parse` understands.
+    pub(super) fn parsed<T, E: Display>(&self, key: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Result<Option<T>, Fault> {
+        self.text(key)?.map(parse).transpose().map_err(|why| self.wrong(key, &why))
+    }
+
+    /// The same, where blanks say nothing: DMS exports fill what they don't know with empty texts.
+    pub(super) fn filled<T, E: Display>(&self, key: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Result<Option<T>, Fault> {
+        if self.is_blank(key)? { Ok(None) } else { self.parsed(key, parse) }
+    }
+
+    /// A short text, where blanks say nothing.
+    pub(super) fn filled_short(&self, key: &str) -> Result<Option<String>, Fault> {
+        if self.is_blank(key)? { Ok(None) } else { self.short(key) }
+    }
+
+    fn is_blank(&self, key: &str) -> Result<bool, Fault> {
+        Ok(self.text(key)?.is_none_or(|text| text.trim().is_empty()))
+    }
+
+    /// A person's name: 1 to 64 characters, not only blanks.
+    pub(super) fn name(&self, key: &str) -> Result<Option<PersonName>, Fault> {
+        let Some(text) = self.text(key)? else { return Ok(None) };
+        let fits = text.chars().count() <= MAX_NAME_CHARS && !text.chars().any(char::is_control);
+        let name = PersonName::try_new(text).ok().filter(|_| fits);
+        name.map(Some).ok_or_else(|| self.bad(key, "a name of 1 to 64 characters without control characters"))
+    }
+
+    pub(super) fn flag(&self, key: &str) -> Result<Option<bool>, Fault> {
+        self.value(key).map(|value| value.as_bool().ok_or_else(|| self.bad(key, "true or false"))).transpose()
+    }
+
+    /// A day of the calendar, from 1900 to 2199.
+    pub(super) fn day(&self, key: &str) -> Result<Option<NaiveDate>, Fault> {
+        let Some(text) = self.text(key)? else { return Ok(None) };
+        let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|day| (1900..=2199).contains(&day.year()));
+        // The parser takes "1990-5-1" as well.
+        day.filter(|day| day.to_string() == text).map(Some).ok_or_else(|| self.bad(key, "a day such as 1990-05-01"))
+    }
+
+    /// A list of `<channel>:<purpose>`.
+    pub(super) fn consents(&self, key: &str) -> Result<Option<Vec<String>>, Fault> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        let list = value.as_array().filter(|list| list.len() <= MAX_CONSENTS);
+        let list = list.ok_or_else(|| self.bad(key, &format!("a list of at most {MAX_CONSENTS}")))?;
+        let word = |word: &str| (1..=16).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase());
+        let read = list.iter().enumerate().map(|(index, item)| {
+            let consent =
+                item.as_str().filter(|text| text.split_once(':').is_some_and(|(channel, purpose)| word(channel) && word(purpose)));
+            let place = format!("{}/{index}", self.pointer(key));
+            let bad = || Fault::at(code::DOCUMENT_BAD_FIELD, place).detail("a consent is <channel>:<purpose>, as in sms:service");
+            consent.map(str::to_owned).ok_or_else(bad)
+        });
+        read.collect::<Result<_, _>>().map(Some)
     }
 
     pub(super) fn long(&self, key: &str) -> Result<Option<String>, Fault> {
@@ -152,7 +224,7 @@ impl<'a> Reader<'a> {
         let bad = || Fault::at(code::DOCUMENT_BAD_DATE, self.pointer(key));
         let at = value.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok()).ok_or_else(bad)?;
         // Outside these years no business date is meant, and calendars and databases begin to disagree.
-        (2000..=2199).contains(&chrono::Datelike::year(&at)).then_some(Some(at)).ok_or_else(bad)
+        (2000..=2199).contains(&at.year()).then_some(Some(at)).ok_or_else(bad)
     }
 
     pub(super) fn object(&self, key: &str) -> Result<Option<Reader<'a>>, Fault> {

@@ -4,7 +4,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use super::reader::{MAX_CODE_CHARS, MAX_LINES, MAX_TEXT_CHARS};
+use super::reader::{MAX_CODE_CHARS, MAX_CONSENTS, MAX_LINES, MAX_NAME_CHARS, MAX_TEXT_CHARS};
 
 /// Control characters (Unicode Cc).
 const CONTROL: &str = r"\u0000-\u001f\u007f-\u009f";
@@ -17,17 +17,23 @@ fn short_pattern() -> String {
     format!("^[^{CONTROL}{BLANK}](?:[^{CONTROL}]*[^{CONTROL}{BLANK}])?$")
 }
 
-/// RFC 3339 with its offset, a day that exists, from 2000 to 2199.
-fn instant_pattern() -> String {
-    let any_year = "(?:20|21)[0-9]{2}";
+/// The leap years of one century that begins with none, and of one that begins with one.
+const LEAP: &str = "(?:0[48]|[2468][048]|[13579][26])";
+const LEAP_2000: &str = "(?:[02468][048]|[13579][26])";
+
+/// A day that exists, in a year of `any_year` or a leap year of `leap_year`.
+fn day_pattern(any_year: &str, leap_year: &str) -> String {
     let long = "(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])";
     let short = "(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)";
     let february = "02-(?:0[1-9]|1[0-9]|2[0-8])";
-    let leap_day = "(?:20(?:[02468][048]|[13579][26])|21(?:0[48]|[2468][048]|[13579][26]))-02-29";
+    format!("(?:{any_year}-(?:{long}|{short}|{february})|{leap_year}-02-29)")
+}
+
+/// RFC 3339 with its offset, a day that exists, from 2000 to 2199.
+fn instant_pattern() -> String {
+    let day = day_pattern("(?:20|21)[0-9]{2}", &format!("(?:20{LEAP_2000}|21{LEAP})"));
     let hour_minute = "(?:[01][0-9]|2[0-3]):[0-5][0-9]";
-    format!(
-        r"^(?:{any_year}-(?:{long}|{short}|{february})|{leap_day})[Tt ]{hour_minute}:(?:[0-5][0-9]|60)(?:\.[0-9]+)?(?:[Zz]|[+\-\u2212]{hour_minute})$"
-    )
+    format!(r"^{day}[Tt ]{hour_minute}:(?:[0-5][0-9]|60)(?:\.[0-9]+)?(?:[Zz]|[+\-\u2212]{hour_minute})$")
 }
 
 /// Lets `null` stand for "not given".
@@ -58,6 +64,34 @@ pub(super) fn instant(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "pattern": instant_pattern() })
 }
 
+/// A day of the calendar from 1900 to 2199, if given.
+pub(super) fn optional_day(_: &mut SchemaGenerator) -> Schema {
+    let day = day_pattern("(?:19|20|21)[0-9]{2}", &format!("(?:20{LEAP_2000}|(?:19|21){LEAP})"));
+    or_null(json_schema!({ "type": "string", "pattern": format!("^{day}$") }))
+}
+
+/// A person's name: 1 to 64 characters without control characters, not only blanks.
+pub(super) fn name(_: &mut SchemaGenerator) -> Schema {
+    let pattern = format!("^[^{CONTROL}]*[^{CONTROL}{BLANK}][^{CONTROL}]*$");
+    json_schema!({ "type": "string", "maxLength": MAX_NAME_CHARS, "pattern": pattern })
+}
+
+/// True or false, if given.
+pub(super) fn optional_flag(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["boolean", "null"] })
+}
+
+/// `<channel>:<purpose>`, several, if given.
+pub(super) fn consents(_: &mut SchemaGenerator) -> Schema {
+    let consent = json!({ "type": "string", "pattern": "^[a-z]{1,16}:[a-z]{1,16}$" });
+    json_schema!({ "type": ["array", "null"], "items": consent, "maxItems": MAX_CONSENTS })
+}
+
+/// A partner's code.
+pub(super) fn partner(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,31}$" })
+}
+
 /// `CNY`, also if not given.
 pub(super) fn currency(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "enum": ["CNY", null] })
@@ -82,13 +116,21 @@ fn key_of(filled: Schema) -> Schema {
     json_schema!({ "anyOf": [filled, { "type": "string", "pattern": UNFILLED }, { "type": "null" }] })
 }
 
-/// At least one key is filled: for each key the first of its alternatives.
+/// At least one key is filled.
 pub(super) fn customer(schema: &mut Schema) {
+    one_filled(schema, &["member_no", "phone", "vin", "plate"]);
+}
+
+/// The same for who buys a car.
+pub(super) fn buyer(schema: &mut Schema) {
+    one_filled(schema, &["member_no", "phone"]);
+}
+
+/// Of these keys at least one is filled: for each key the first of its alternatives.
+fn one_filled(schema: &mut Schema, keys: &[&str]) {
     let filled = |key: &str| schema.pointer(&format!("/properties/{key}/anyOf/0")).cloned();
-    let one_of_them: Vec<Value> = ["member_no", "phone", "vin", "plate"]
-        .into_iter()
-        .filter_map(|key| Some(json!({ "required": [key], "properties": { key: filled(key)? } })))
-        .collect();
+    let one_of_them: Vec<Value> =
+        keys.iter().filter_map(|key| Some(json!({ "required": [key], "properties": { *key: filled(key)? } }))).collect();
     schema.insert("anyOf".to_owned(), Value::Array(one_of_them));
 }
 

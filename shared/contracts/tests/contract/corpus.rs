@@ -1,4 +1,4 @@
-//! Invoices, good and bad, made by changing one good document in one place.
+//! Documents, good and bad, made by changing one good document of each kind in one place.
 
 use serde_json::{Value, json};
 
@@ -65,12 +65,24 @@ fn anything() -> Vec<Value> {
         "1,000.00",
         "1234567890123456789012345678901234567890",
         "¥5",
+        "review",
+        "fuel-1",
+        "-fuel",
+        "_fuel",
+        "sms:service",
+        "sms:",
+        "abcdefghijklmnop:a",
+        "abcdefghijklmnopq:a",
     ];
     let mut values: Vec<Value> = texts.iter().map(|text| json!(text)).collect();
     values.extend((63..=66).map(|count| json!("字".repeat(count))));
     values.extend([999, 1000, 1001].map(|count| json!("长".repeat(count))));
     values.extend(phones().into_iter().chain(vins()).chain(plates()).chain(instants()).map(Value::from));
+    values.extend([31, 32, 33].map(|count| json!("a".repeat(count))));
+    values.extend(days().into_iter().map(Value::from));
+    values.extend([20, 21].map(|count| json!(vec!["app:promotion"; count])));
     values.extend([
+        json!(["sms:service", "SMS:service"]),
         json!(null),
         json!(true),
         json!([]),
@@ -229,25 +241,76 @@ pub fn instants() -> Vec<String> {
     all
 }
 
-/// A document that nobody can object to, with every field.
-pub fn good() -> Value {
-    json!({
-        "store": "SH01", "invoice_no": "R20261001-0007", "issued_at": "2026-10-01T10:21:33+08:00", "work_order": "W-77", "replaces": "R20260930-0001",
-        "customer": { "member_no": "M1000000008", "phone": "13800138000", "vin": "LSVAU2A37N2183294", "plate": "沪A12345" },
-        "odometer_km": 30210, "advisor": "A017", "currency": "CNY",
-        "lines": [
-            { "line": 1, "category": "maintenance", "payer": "customer", "amount": "800.00", "description": "小保养" },
-            { "line": 2, "category": "maintenance", "payer": "stored_value", "amount": "9999999999.99", "principal": "500.00" }
-        ],
-        "reductions": [{ "kind": "discount", "amount": "20.00" }]
-    })
+/// Days of the calendar, and what looks like one.
+pub fn days() -> Vec<String> {
+    let mut all: Vec<String> = [
+        "1990-05-01",
+        "1990-5-1",
+        "1990-05-1",
+        "90-05-01",
+        "+1990-05-01",
+        "1990/05/01",
+        "19900501",
+        " 1990-05-01",
+        "1990-05-01 ",
+        "1990-04-31",
+    ]
+    .map(str::to_owned)
+    .into();
+    for year in 1899..=2201 {
+        all.push(format!("{year}-02-29"));
+    }
+    all.extend(["1899-12-31", "1900-01-01", "2199-12-31", "2200-01-01", "0000-01-01", "10000-01-01"].map(str::to_owned));
+    all
 }
 
-/// Every place of [`good`], and some that it has not.
-fn places() -> Vec<String> {
-    let mut places =
-        vec!["/unknown".to_owned(), "/customer/unknown".to_owned(), "/lines/0/principal".to_owned(), "/lines/0/unknown".to_owned()];
-    walk(&good(), "", &mut places);
+/// A document of each kind that nobody can object to, with every field.
+pub fn good(kind: &str) -> Value {
+    match kind {
+        "invoice" => json!({
+            "store": "SH01", "invoice_no": "R20261001-0007", "issued_at": "2026-10-01T10:21:33+08:00", "work_order": "W-77",
+            "replaces": "R20260930-0001",
+            "customer": { "member_no": "M1000000008", "phone": "13800138000", "vin": "LSVAU2A37N2183294", "plate": "沪A12345" },
+            "odometer_km": 30210, "advisor": "A017", "currency": "CNY",
+            "lines": [
+                { "line": 1, "category": "maintenance", "payer": "customer", "amount": "800.00", "description": "小保养" },
+                { "line": 2, "category": "maintenance", "payer": "stored_value", "amount": "9999999999.99", "principal": "500.00" }
+            ],
+            "reductions": [{ "kind": "discount", "amount": "20.00" }]
+        }),
+        "interaction" => json!({
+            "store": "SH01", "interaction_no": "I-9", "kind": "review", "occurred_at": "2026-10-01T10:21:33+08:00",
+            "customer": { "member_no": "M1000000008", "phone": "13800138000", "vin": "LSVAU2A37N2183294", "plate": "沪A12345" },
+            "about": "R20261001-0007"
+        }),
+        "vehicle_sale" => json!({
+            "store": "SH01", "sale_no": "V-1", "delivered_at": "2026-10-01T10:21:33+08:00",
+            "customer": { "member_no": "M1000000008", "phone": "13800138000" },
+            "vin": "LSVAU2A37N2183294", "series": "X5", "price": "186000.00"
+        }),
+        "partner_purchase" => json!({
+            "store": "SH01", "purchase_no": "F-1", "partner": "fuel-1", "occurred_at": "2026-10-01T10:21:33+08:00",
+            "customer": { "member_no": "M1000000008", "phone": "13800138000", "vin": "LSVAU2A37N2183294", "plate": "沪A12345" },
+            "amount": "300.00"
+        }),
+        "sign_up" => json!({
+            "store": "SH01", "sign_up_no": "S-1", "at": "2026-10-01T10:21:33+08:00", "name": "王小明", "phone": "13800138000",
+            "birthday": "1990-05-01", "vin": "LSVAU2A37N2183294", "plate": "沪A12345", "consents": ["sms:service", "wechat:promotion"],
+            "referral_code": "K7M2Q9", "store_confirmed": true
+        }),
+        other => panic!("no document of kind {other}"),
+    }
+}
+
+/// The kinds with a reader.
+pub const KINDS: [&str; 5] = ["invoice", "interaction", "vehicle_sale", "partner_purchase", "sign_up"];
+
+/// Every place of a good document, and some that it has not.
+fn places(good: &Value) -> Vec<String> {
+    let mut places = vec!["/unknown".to_owned()];
+    let lacking = [("/customer", "unknown"), ("/lines/0", "principal"), ("/lines/0", "unknown")];
+    places.extend(lacking.iter().filter(|(parent, _)| good.pointer(parent).is_some()).map(|(parent, key)| format!("{parent}/{key}")));
+    walk(good, "", &mut places);
     places
 }
 
@@ -264,8 +327,8 @@ fn walk(value: &Value, place: &str, places: &mut Vec<String>) {
     }
 }
 
-fn with(place: &str, value: Option<&Value>) -> Value {
-    let mut document = good();
+fn with(good: &Value, place: &str, value: Option<&Value>) -> Value {
+    let mut document = good.clone();
     let (parent, key) = place.rsplit_once('/').expect("a place");
     match document.pointer_mut(parent).expect("a parent") {
         Value::Object(object) => {
@@ -282,66 +345,71 @@ fn with(place: &str, value: Option<&Value>) -> Value {
     document
 }
 
-/// All cases.
-pub fn cases() -> Vec<Case> {
-    let mut cases = vec![Case { what: "nothing".to_owned(), text: good().to_string() }];
+/// All cases of a kind.
+pub fn cases(kind: &str) -> Vec<Case> {
+    let good = good(kind);
+    let mut cases = vec![Case { what: "nothing".to_owned(), text: good.to_string() }];
     let anything = anything();
-    for place in places() {
-        cases.push(Case { what: format!("{place} left out"), text: with(&place, None).to_string() });
+    for place in places(&good) {
+        cases.push(Case { what: format!("{place} left out"), text: with(&good, &place, None).to_string() });
         cases.extend(
-            anything.iter().map(|value| Case { what: format!("{place} = {value:.60}"), text: with(&place, Some(value)).to_string() }),
+            anything
+                .iter()
+                .map(|value| Case { what: format!("{place} = {value:.60}"), text: with(&good, &place, Some(value)).to_string() }),
         );
     }
     // Each key of the customer alone, so that it alone decides.
-    for (key, spellings) in
-        [("phone", phones()), ("vin", vins()), ("plate", plates()), ("member_no", vec![" ".to_owned(), "1".to_owned(), "1 ".to_owned()])]
-    {
+    let keys = [("phone", phones()), ("vin", vins()), ("plate", plates()), ("member_no", [" ", "1", "1 "].map(str::to_owned).into())];
+    for (key, spellings) in keys.into_iter().filter(|_| good.get("customer").is_some()) {
         for spelling in spellings {
-            let document = with("/customer", Some(&json!({ key: spelling, "unknown": "1" })));
+            let document = with(&good, "/customer", Some(&json!({ key: spelling, "unknown": "1" })));
             cases.push(Case { what: format!("only {key} = {spelling:?}"), text: document.to_string() });
         }
     }
-    cases.extend(lists());
-    cases.extend(envelopes());
+    if kind == "invoice" {
+        cases.extend(lists());
+    }
+    cases.extend(envelopes(&good));
     cases
 }
 
 fn lists() -> Vec<Case> {
     let lines = |count: u32| {
         let line = |number| json!({ "line": number, "category": "repair", "payer": "customer", "amount": "1" });
-        with("/lines", Some(&(1..=count).map(line).collect())).to_string()
+        with(&good("invoice"), "/lines", Some(&(1..=count).map(line).collect())).to_string()
     };
-    let reductions =
-        |count: usize| with("/reductions", Some(&json!(vec![json!({ "kind": "rounding", "amount": "0.01" }); count]))).to_string();
+    let reductions = |count: usize| {
+        with(&good("invoice"), "/reductions", Some(&json!(vec![json!({ "kind": "rounding", "amount": "0.01" }); count]))).to_string()
+    };
     let mut cases: Vec<Case> = [0, 1, 499, 500, 501].map(|count| Case { what: format!("{count} lines"), text: lines(count) }).into();
     cases.extend([0, 500, 501].map(|count| Case { what: format!("{count} reductions"), text: reductions(count) }));
     cases
 }
 
-fn envelopes() -> Vec<Case> {
+fn envelopes(good: &Value) -> Vec<Case> {
     let envelope = |what: &str, value: Value| Case { what: format!("an envelope, {what}"), text: value.to_string() };
     let mut cases = vec![
-        envelope("good", json!({ "specversion": "1.0", "id": "x", "data": good() })),
-        envelope("with other attributes", json!({ "specversion": "1.0", "id": "x", "type": 5, "traceparent": null, "data": good() })),
-        envelope("data wrong", json!({ "specversion": "1.0", "id": "x", "data": with("/store", None) })),
+        envelope("good", json!({ "specversion": "1.0", "id": "x", "data": good })),
+        envelope("with other attributes", json!({ "specversion": "1.0", "id": "x", "type": 5, "traceparent": null, "data": good })),
+        envelope("data wrong", json!({ "specversion": "1.0", "id": "x", "data": with(good, "/store", None) })),
         envelope("data missing", json!({ "specversion": "1.0", "id": "x" })),
         envelope("data null", json!({ "specversion": "1.0", "id": "x", "data": null })),
         envelope("data a list", json!({ "specversion": "1.0", "id": "x", "data": [] })),
-        envelope("id missing", json!({ "specversion": "1.0", "data": good() })),
+        envelope("id missing", json!({ "specversion": "1.0", "data": good })),
     ];
     for id in
         [json!(""), json!(" "), json!(7), json!(null), json!("号".repeat(256)), json!("号".repeat(257)), json!("a\u{0}"), json!("a\u{9f}")]
     {
-        cases.push(envelope(&format!("id {id:.20}"), json!({ "specversion": "1.0", "id": id, "data": good() })));
+        cases.push(envelope(&format!("id {id:.20}"), json!({ "specversion": "1.0", "id": id, "data": good })));
     }
     for version in [json!("1.1"), json!("0.3"), json!(1.0), json!(null), json!("")] {
-        cases.push(envelope(&format!("specversion {version}"), json!({ "specversion": version, "id": "x", "data": good() })));
+        cases.push(envelope(&format!("specversion {version}"), json!({ "specversion": version, "id": "x", "data": good })));
     }
-    let mut both = good();
+    let mut both = good.clone();
     both["specversion"] = json!("1.0");
     cases.push(envelope("on the bare object", both));
     cases.extend(
-        ["[]", "null", "\"text\"", "5", "true", "{}"].map(|text| Case { what: format!("not an invoice: {text}"), text: text.to_owned() }),
+        ["[]", "null", "\"text\"", "5", "true", "{}"].map(|text| Case { what: format!("no document: {text}"), text: text.to_owned() }),
     );
     cases
 }
@@ -350,10 +418,11 @@ fn envelopes() -> Vec<Case> {
 /// two differ is a fault of one of them.
 pub fn beyond_a_schema() -> Vec<(&'static str, Case)> {
     let case = |what: &str, text: String| Case { what: what.to_owned(), text };
-    let twice = with("/lines/1/line", Some(&json!(1))).to_string();
-    let more = with("/lines/1/amount", Some(&json!("499.99"))).to_string();
-    let numbers = |written: &str| good().to_string().replace("30210", written);
-    let large = with("/unknown", Some(&json!("x".repeat(256 * 1024)))).to_string();
+    let good = good("invoice");
+    let twice = with(&good, "/lines/1/line", Some(&json!(1))).to_string();
+    let more = with(&good, "/lines/1/amount", Some(&json!("499.99"))).to_string();
+    let numbers = |written: &str| good.to_string().replace("30210", written);
+    let large = with(&good, "/unknown", Some(&json!("x".repeat(256 * 1024)))).to_string();
     vec![
         ("items of a list can't be compared with each other", case("a line's number twice", twice)),
         ("two fields can't be compared with each other", case("a principal above its line's amount", more)),
