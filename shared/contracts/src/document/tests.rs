@@ -29,7 +29,7 @@ fn check<T: StoreDocument>(good: &Value, cases: &[(&str, Value, &str)]) {
 fn an_interaction_is_read_or_refused() {
     let good = json!({
         "store": "SH01", "interaction_no": "I-9", "kind": "review", "occurred_at": "2026-10-01T10:21:33+08:00",
-        "customer": {"member_no": "M1"}, "about": "R20261001-0007", "new": 1,
+        "customer": {"member_no": "M1", "phone": ""}, "about": "R20261001-0007", "new": 1,
     });
     let cases = [
         ("/store", json!("sh01"), "document.bad_field"),

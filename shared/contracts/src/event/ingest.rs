@@ -172,7 +172,7 @@ pub struct VehicleSold {
     pub program_version: u32,
     /// The vehicle, hashed.
     pub vehicle: KeyedHash,
-    /// The VIN, sealed for `member`, base64.
+    /// The VIN, sealed for `member` to [`VehicleSold::place_of`], base64 (standard, padded).
     pub vin_sealed: String,
     /// The model series.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -181,3 +181,10 @@ pub struct VehicleSold {
     pub price: Money,
 }
 event!(VehicleSold, "ingest", "vehicle_sold", |event| Some(&event.store));
+
+impl VehicleSold {
+    /// What the VIN of a sale is sealed to: it opens as that of no other.
+    pub fn place_of(store: &StoreCode, sale_no: &str) -> Vec<u8> {
+        format!("vehicle_sold/{store}/{sale_no}").into_bytes()
+    }
+}
