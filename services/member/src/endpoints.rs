@@ -6,8 +6,8 @@ use chrono::{DateTime, SubsecRound, Utc};
 use jifen_contracts::{
     KeyedHash, Problem, code,
     endpoint::{
-        Contact, Contacts, ContactsReply, ContactsRequest, CountsReply, Empty, MemberCounts, MemberGet, MemberReply, MemberRequest,
-        Register, RegisterReply, RegisterRequest,
+        Contact, Contacts, ContactsReply, ContactsRequest, CountsReply, Empty, Language, MemberCounts, MemberGet, MemberReply,
+        MemberRequest, MemberStatus, Register, RegisterReply, RegisterRequest,
     },
 };
 use jifen_kernel::{MemberId, PersonName, Phone, clock::local_date};
@@ -240,7 +240,14 @@ impl Query for BatchContacts {
             let cannot_open = |_| VaultError::CannotOpen { member: contact.member_id, field: field::PHONE.to_owned() };
             match phone.and_then(|phone| Phone::try_new(&phone).map_err(cannot_open)) {
                 Ok(phone) => {
-                    contacts.push(Contact { member_id: contact.member_id, phone: phone.expose_e164(), consents: contact.consents });
+                    contacts.push(Contact {
+                        member_id: contact.member_id,
+                        phone: phone.expose_e164(),
+                        consents: contact.consents,
+                        wechat_openid: None,
+                        language: Language::Zh,
+                        status: MemberStatus::Active,
+                    });
                 }
                 Err(error) => {
                     // One member's damaged row must not silence the others of the batch.

@@ -130,8 +130,8 @@ fn documents() -> [Message; 5] {
     ]
 }
 
-fn events() -> [Message; 23] {
-    [
+fn events() -> Vec<Message> {
+    vec![
         an_event::<event::InvoiceAccepted>("An invoice of a known member is in order."),
         an_event::<event::DocumentRejected>("A document was refused; it is kept and can be resubmitted."),
         an_event::<event::InteractionRecorded>("A member did something that a program may reward."),
@@ -141,6 +141,9 @@ fn events() -> [Message; 23] {
         an_event::<event::MemberActivated>("A registration was activated."),
         an_event::<event::MemberLapsed>("A registration was not activated in time."),
         an_event::<event::MemberUpdated>("What others know of a member changed; the whole of it."),
+        an_event::<event::MemberCodeIssued>("A code is to be sent to a member's phone; sealed for notification."),
+        an_event::<event::MemberLapseWarned>("A registration will lapse unless it is activated before."),
+        an_event::<event::MemberConsentChanged>("A member agreed to messages, or does so no longer."),
         an_event::<event::Earned>("An invoice's base is posted; campaign answers every one of these."),
         an_event::<event::AccrualAssessed>("The answer to one earned, also when there is no bonus."),
         an_event::<event::AccrualSettled>("An accrual is complete, base and bonus, as posted."),
@@ -158,8 +161,8 @@ fn events() -> [Message; 23] {
     ]
 }
 
-fn endpoints() -> [[Message; 2]; 19] {
-    [
+fn endpoints() -> Vec<[Message; 2]> {
+    vec![
         an_endpoint::<endpoint::Register>("Registers a customer. A known phone answers its member with `existing`. Mutating."),
         an_endpoint::<endpoint::MemberGet>("Who has this number? Personal values are masked."),
         an_endpoint::<endpoint::Contacts>("Phones and consents of a batch of members. For notification only."),

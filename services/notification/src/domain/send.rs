@@ -133,7 +133,10 @@ fn command(
 
 #[cfg(test)]
 mod tests {
-    use jifen_contracts::program::Program;
+    use jifen_contracts::{
+        endpoint::{Language, MemberStatus},
+        program::Program,
+    };
     use jifen_kernel::{Points, Token};
     use serde_json::json;
 
@@ -184,7 +187,14 @@ mod tests {
 
     fn contact(consents: &[&str]) -> Contact {
         let consents = consents.iter().map(ToString::to_string).collect();
-        Contact { member_id: MemberId(Uuid::from_u128(1)), phone: "+8613800138000".to_owned(), consents }
+        Contact {
+            member_id: MemberId(Uuid::from_u128(1)),
+            phone: "+8613800138000".to_owned(),
+            consents,
+            wechat_openid: None,
+            language: Language::Zh,
+            status: MemberStatus::Active,
+        }
     }
 
     fn decide(occasion: &Occasion, contact: Option<&Contact>) -> Result<Send, BadOccasion> {

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use jifen_contracts::{
     Envelope, EventType,
-    endpoint::{Contact, Contacts, ContactsReply, ContactsRequest, Empty, Endpoint, NotificationCounts},
+    endpoint::{Contact, Contacts, ContactsReply, ContactsRequest, Empty, Endpoint, Language, MemberStatus, NotificationCounts},
     event::{AccrualSettled, Balance, EntryKind, MemberRegistered, PostedEntry, TierUpgraded},
     notify::Command,
     program::AppliedProgram,
@@ -135,7 +135,14 @@ impl Bench {
     /// Makes a member known with these consents.
     pub fn knows(&self, number: u128, consents: &[&str]) {
         let consents = consents.iter().map(ToString::to_string).collect();
-        let contact = Contact { member_id: member(number), phone: phone(number), consents };
+        let contact = Contact {
+            member_id: member(number),
+            phone: phone(number),
+            consents,
+            wechat_openid: None,
+            language: Language::Zh,
+            status: MemberStatus::Active,
+        };
         self.known.lock().expect("lock").insert(contact.member_id, Some(contact));
     }
 

@@ -58,6 +58,38 @@ pub enum MemberStatus {
     Lapsed,
 }
 
+impl MemberStatus {
+    /// What messages of before there were others mean.
+    pub(crate) fn default_active() -> Self {
+        Self::Active
+    }
+
+    /// True for [`Self::Active`].
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+    pub(crate) fn is_active(&self) -> bool {
+        *self == Self::Active
+    }
+}
+
+/// A language that members are told in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Language {
+    /// Chinese.
+    #[default]
+    Zh,
+    /// English.
+    En,
+}
+
+impl Language {
+    /// True for Chinese, which need not be said.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// The member who has this phone now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RegisterReply {
@@ -124,8 +156,17 @@ pub struct Contact {
     pub member_id: MemberId,
     /// `+8613800138000`.
     pub phone: String,
-    /// `<channel>:<purpose>`.
+    /// `<channel>:<purpose>`: what the member has agreed to.
     pub consents: Vec<String>,
+    /// The member's identity at the group's WeChat account, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wechat_openid: Option<String>,
+    /// The language to be told in.
+    #[serde(default, skip_serializing_if = "Language::is_default")]
+    pub language: Language,
+    /// The state now: nothing is granted or announced to a member who is not activated.
+    #[serde(default = "MemberStatus::default_active", skip_serializing_if = "MemberStatus::is_active")]
+    pub status: MemberStatus,
 }
 
 impl std::fmt::Debug for Contact {

@@ -1,4 +1,4 @@
-//! member: who joined.
+//! member: who joined, and what became of it.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use jifen_kernel::{MemberId, StoreCode};
@@ -48,17 +48,8 @@ pub struct MemberRegistered {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub birthday: Option<MonthDay>,
     /// `registered` until activated: points are pending, nothing is granted or announced.
-    #[serde(default = "active", skip_serializing_if = "is_active")]
+    #[serde(default = "MemberStatus::default_active", skip_serializing_if = "MemberStatus::is_active")]
     pub status: MemberStatus,
-}
-
-fn active() -> MemberStatus {
-    MemberStatus::Active
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
-fn is_active(status: &MemberStatus) -> bool {
-    *status == MemberStatus::Active
 }
 event!(MemberRegistered, "member", "registered", |event| Some(&event.store));
 
@@ -117,3 +108,84 @@ pub struct MemberUpdated {
     pub status: MemberStatus,
 }
 event!(MemberUpdated, "member", "updated", |event| Some(&event.store));
+
+/// What a code that a member was sent is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CodePurpose {
+    /// To activate a registration.
+    Activation,
+}
+
+impl CodePurpose {
+    /// As on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Activation => "activation",
+        }
+    }
+}
+
+/// member: a code is to be sent to the member's phone. Whoever sends it opens it; nobody else can.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct MemberCodeIssued {
+    /// The member.
+    pub member_id: MemberId,
+    /// The number on the card.
+    pub member_no: String,
+    /// The store that caused it.
+    pub store: StoreCode,
+    /// What it is good for.
+    pub purpose: CodePurpose,
+    /// The code's digits, sealed for `notification` and bound to [`Self::bound`], base64.
+    pub code_sealed: String,
+    /// It holds until then, unless used, or replaced by a later one, before: a code that arrives later is no use.
+    pub not_after: DateTime<Utc>,
+    /// When it was made.
+    pub at: DateTime<Utc>,
+}
+
+impl MemberCodeIssued {
+    /// What the sealed code is bound to: it opens as no other member's.
+    pub fn bound(member: MemberId) -> Vec<u8> {
+        format!("member/code/{member}").into_bytes()
+    }
+}
+event!(MemberCodeIssued, "member", "code_issued", |event| Some(&event.store));
+
+/// member: a registration will lapse unless it is activated before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct MemberLapseWarned {
+    /// The member.
+    pub member_id: MemberId,
+    /// The number on the card.
+    pub member_no: String,
+    /// The store of the registration.
+    pub store: StoreCode,
+    /// The local day with whose beginning it lapses: the day before is the last to activate.
+    pub on: NaiveDate,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+event!(MemberLapseWarned, "member", "lapse_warned", |event| Some(&event.store));
+
+/// member: a member agreed to messages of one purpose on one channel, or does so no longer. Envelope `sequence` orders a
+/// member's events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct MemberConsentChanged {
+    /// The member.
+    pub member_id: MemberId,
+    /// The number on the card.
+    pub member_no: String,
+    /// The store of the registration.
+    pub store: StoreCode,
+    /// `sms`, `wechat`, `app`, `email`.
+    pub channel: String,
+    /// `service`, `promotion`.
+    pub purpose: String,
+    /// True: agreed. False: no longer.
+    pub granted: bool,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+event!(MemberConsentChanged, "member", "consent_changed", |event| Some(&event.store));
