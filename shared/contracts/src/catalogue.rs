@@ -16,7 +16,7 @@ use crate::{
     document::{self, StoreDocument, schema::bare_or_structured},
     endpoint::{self, Endpoint},
     event,
-    notify::{COMMAND_TYPE, Command, GatewayReceipt},
+    notify::{COMMAND_TYPE, Command, GatewayReceipt, GatewayReply},
     receipt::{RECEIPT_TYPE, Receipt},
     strict,
 };
@@ -105,6 +105,18 @@ pub fn catalogue() -> Vec<Message> {
             },
         },
         Message {
+            name: "gateway.reply".to_owned(),
+            family: Family::GatewayReceipt,
+            address: "gateway.v1.{channel}.reply".to_owned(),
+            summary: "What a member answered to a message: an opt-out, say. Bare, or as a structured CloudEvent.",
+            for_stores: false,
+            schema: from_outside::<GatewayReply>,
+            decode: |bytes| {
+                let opened = document::open(bytes).map_err(|fault| fault.to_string())?;
+                canonical(&serde_json::from_value::<GatewayReply>(Value::Object(opened.data)).map_err(|e| e.to_string())?)
+            },
+        },
+        Message {
             name: "problem".to_owned(),
             family: Family::Problem,
             address: String::new(),
@@ -158,6 +170,7 @@ fn events() -> Vec<Message> {
         an_event::<event::ProgramApplied>("A version of the rules, whole and immutable."),
         an_event::<event::NotificationDelivered>("A gateway says that the member has the message."),
         an_event::<event::NotificationFailed>("A gateway says that the message will not arrive."),
+        an_event::<event::StaffTaskDue>("Staff of a store shall do something for a member."),
     ]
 }
 
@@ -182,6 +195,9 @@ fn endpoints() -> Vec<[Message; 2]> {
         an_endpoint::<endpoint::Resubmit>("Processes a rejected document again, as it was received. Mutating."),
         an_endpoint::<endpoint::IngestCounts>("Counts: documents by fate."),
         an_endpoint::<endpoint::NotificationCounts>("Counts: messages by kind and state."),
+        an_endpoint::<endpoint::MessagePreview>("How a message reads in the newest version of the program."),
+        an_endpoint::<endpoint::MessageHistory>("What a member was told, and how far it came; no personal value."),
+        an_endpoint::<endpoint::MessageOptOut>("Ends messages of one purpose on one way. Mutating."),
     ]
 }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 pub const COMMAND_TYPE: &str = "jifen.notify.v1";
 
 /// How strictly the law and the member's consent bind a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MessageClass {
     /// A code to prove a phone.
@@ -21,12 +21,60 @@ pub enum MessageClass {
     Promotion,
 }
 
-/// Where to: exactly one is set.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+impl MessageClass {
+    /// As in programs and commands; of all but codes also the purpose of the consent that they need.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::Service => "service",
+            Self::Promotion => "promotion",
+        }
+    }
+}
+
+/// A way to a member: the second token of a command's subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// A text message.
+    Sms,
+    /// A subscription message of the group's WeChat account.
+    Wechat,
+    /// A push message of the group's app.
+    App,
+    /// E-mail.
+    Email,
+}
+
+impl Channel {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Sms, Self::Wechat, Self::App, Self::Email];
+
+    /// As in subjects, programs and consents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sms => "sms",
+            Self::Wechat => "wechat",
+            Self::App => "app",
+            Self::Email => "email",
+        }
+    }
+
+    /// Reads what [`Self::as_str`] wrote.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|channel| channel.as_str() == word)
+    }
+}
+
+/// Where to: exactly one is set, that of the channel.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Recipient {
     /// `+8613800138000`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
+    /// The member at the group's WeChat account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wechat_openid: Option<String>,
 }
 
 impl std::fmt::Debug for Recipient {
@@ -40,7 +88,7 @@ impl std::fmt::Debug for Recipient {
 pub struct Command {
     /// Remember it until `not_after`: the same id again means repeat the receipt, send nothing.
     pub notification_id: Uuid,
-    /// `welcome`, `points_earned`, `tier_upgraded`.
+    /// What it tells: a kind of the program's messages, `welcome`, `points_earned`.
     pub kind: String,
     /// How strictly law and consent bind it.
     pub class: MessageClass,
@@ -52,6 +100,12 @@ pub struct Command {
     pub template: String,
     /// The template's parameters, all texts within the providers' limits.
     pub params: BTreeMap<String, String>,
+    /// The data fields of a WeChat subscription message, each within the limits of its type.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
+    /// The language of text and parameters, `en`; Chinese if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
     /// The text, rendered, for gateways without templates.
     pub text: String,
     /// Drop it after this instant.
@@ -102,4 +156,21 @@ pub struct GatewayReceipt {
     pub code: Option<String>,
     /// When.
     pub at: DateTime<Utc>,
+}
+
+/// `gateway.v1.<channel>.reply`, bare or structured: what a member answered to a message.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct GatewayReply {
+    /// Who: the telephone number.
+    pub from: String,
+    /// The words, as they came.
+    pub text: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+impl std::fmt::Debug for GatewayReply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "GatewayReply(masked, {})", self.at)
+    }
 }

@@ -10,7 +10,7 @@ pub const STREAM_RECEIPTS: &str = "RECEIPTS";
 pub const STREAM_EVENTS: &str = "EVENTS";
 /// Commands to gateways: `notify.v1.<channel>.<store>`.
 pub const STREAM_NOTIFY: &str = "NOTIFY";
-/// What gateways report: `gateway.v1.<channel>.receipt`.
+/// What gateways report: `gateway.v1.<channel>.receipt`, and what members replied: `gateway.v1.<channel>.reply`.
 pub const STREAM_GATEWAY_RECEIPTS: &str = "GATEWAY_RECEIPTS";
 
 /// Each stream with the subjects that it takes.
@@ -19,7 +19,7 @@ pub const STREAMS: &[(&str, &str)] = &[
     (STREAM_RECEIPTS, "receipt.v1.>"),
     (STREAM_EVENTS, "evt.>"),
     (STREAM_NOTIFY, "notify.v1.>"),
-    (STREAM_GATEWAY_RECEIPTS, "gateway.v1.*.receipt"),
+    (STREAM_GATEWAY_RECEIPTS, "gateway.v1.>"),
 ];
 
 /// In a stream's metadata: the last sequence that the keeper took away because everybody had it. What else is missing at a

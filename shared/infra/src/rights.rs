@@ -193,7 +193,7 @@ fn operator() -> User {
 
 fn local(prefix: &str, private_inboxes: Vec<String>) -> User {
     let mut publish = open_to_all_stores();
-    publish.push("gateway.v1.*.receipt".into());
+    publish.extend(["gateway.v1.*.receipt", "gateway.v1.*.reply"].map(String::from));
     let subscribe = ["receipt.v1.>", "notify.v1.>", "evt.>", "_INBOX.>"].map(String::from);
     let mut local = user(format!("{prefix}{LOCAL}"), publish, subscribe.into());
     local.publish.deny = not_the_services_consumers();
@@ -219,7 +219,7 @@ fn store(store: &StoreCode) -> User {
 fn gateway(channel: &str) -> User {
     let name = gateway_user(channel);
     let commands = format!("notify.v1.{channel}.*");
-    let mut publish = vec![format!("gateway.v1.{channel}.receipt")];
+    let mut publish = vec![format!("gateway.v1.{channel}.receipt"), format!("gateway.v1.{channel}.reply")];
     publish.extend(own_consumer(STREAM_NOTIFY, &name, &commands));
     user(name, publish, vec![commands])
 }
@@ -332,6 +332,8 @@ mod tests {
             ("gateway_sms", "notify.v1.wechat.SH01", false, false),
             ("gateway_sms", "gateway.v1.sms.receipt", true, false),
             ("gateway_sms", "gateway.v1.wechat.receipt", false, false),
+            ("gateway_sms", "gateway.v1.sms.reply", true, false),
+            ("gateway_sms", "gateway.v1.wechat.reply", false, false),
             ("points", "evt.points.earned.v1.SH01", true, false),
             ("points", "evt.tier.upgraded.v1.SH01", false, false),
             ("points", "api.points.account.get", true, true),

@@ -50,7 +50,7 @@ pub fn applied(version: u32, effective_from: &str) -> AppliedProgram {
             stacking: Stacking::default(),
             holidays: Vec::new(),
             membership: Membership::default(),
-            messages: Messages { sign: "积分".to_owned(), templates: Vec::new() },
+            messages: Messages { sign: "积分".to_owned(), ..Messages::default() },
         },
     }
 }

@@ -122,10 +122,12 @@ fn command(
         notification_id,
         kind: template.kind.as_str().to_owned(),
         class: template.class,
-        to: Recipient { phone: Some(contact.phone.clone()) },
+        to: Recipient { phone: Some(contact.phone.clone()), ..Recipient::default() },
         sign: sign.clone(),
         template: template.template.clone(),
         params,
+        fields: std::collections::BTreeMap::new(),
+        language: None,
         text: format!("【{sign}】{body}"),
         not_after: now + Duration::hours(i64::from(template.valid_hours)),
     })

@@ -40,7 +40,7 @@ pub fn applied() -> AppliedProgram {
             stacking: Stacking::default(),
             holidays: Vec::new(),
             membership: Membership::default(),
-            messages: Messages { sign: "积分".to_owned(), templates: Vec::new() },
+            messages: Messages { sign: "积分".to_owned(), ..Messages::default() },
         },
     }
 }

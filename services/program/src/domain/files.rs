@@ -7,12 +7,14 @@ use std::{
 
 use jifen_contracts::{
     code::Text,
-    program::{Campaign, Earn, InteractionRule, MessageTemplate, Partner, Program, Store, Tier},
+    program::{Campaign, Earn, InteractionRule, Partner, Program, Store, Tier},
 };
 use jifen_kernel::{Rate, Token};
 use serde::Serialize;
 
 use super::check::Files;
+
+mod messages;
 
 /// The files of a program, by name; `campaigns.toml` only if it has campaigns. `check(files_of(program))` is `program`.
 pub fn files_of(program: &Program) -> Files {
@@ -29,10 +31,7 @@ pub fn files_of(program: &Program) -> Files {
             ]),
         ),
         ("tiers.toml".to_owned(), tables("tier", program.tiers.iter().map(tier))),
-        (
-            "messages.toml".to_owned(),
-            format!("sign = {}\n\n{}", quoted(&program.messages.sign), tables("message", program.messages.templates.iter().map(message))),
-        ),
+        ("messages.toml".to_owned(), messages::written(&program.messages)),
     ]);
     if !program.campaigns.is_empty() {
         files.insert("campaigns.toml".to_owned(), tables("campaign", program.campaigns.iter().map(campaign)));
@@ -105,16 +104,6 @@ fn campaign(campaign: &Campaign) -> String {
         campaign.budget.map(|budget| ("budget", budget.to_string())),
     ];
     lines(always.into_iter().chain(sometimes.into_iter().flatten()))
-}
-
-fn message(template: &MessageTemplate) -> String {
-    lines([
-        ("kind", word(&template.kind)),
-        ("class", word(&template.class)),
-        ("template", quoted(&template.template)),
-        ("text", quoted(&template.text)),
-        ("valid_hours", template.valid_hours.to_string()),
-    ])
 }
 
 fn names(name: &Text) -> String {

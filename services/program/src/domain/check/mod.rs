@@ -57,7 +57,7 @@ pub fn check(files: &Files) -> Result<(Program, Vec<ProgramFinding>), Vec<Progra
     } else {
         Some(Vec::new())
     };
-    let messages = open(files, MESSAGES, &mut found).and_then(|file| messages::read(file, &mut found));
+    let messages = open(files, MESSAGES, &mut found).and_then(|file| messages::read(file, tiers.as_deref(), &mut found));
     let program = (|| {
         let (name, time_zone) = head?;
         Some(Program {

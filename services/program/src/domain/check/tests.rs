@@ -10,6 +10,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::preset;
 
+mod messages;
+
 fn points() -> Files {
     preset("points").expect("preset")
 }
@@ -108,11 +110,11 @@ fn every_wrong_value_is_found_in_its_line() {
         ("tiers.toml", "from = 0\n", "from = -1\n", "tiers.toml:7 tier.from", "from 0"),
         ("messages.toml", "\"会员中心\"", "\"会\"", "messages.toml:5 sign", "2 to 8"),
         ("messages.toml", "\"会员中心\"", "\"【会员】\"", "messages.toml:5 sign", "without brackets"),
-        ("messages.toml", "{{ points }}积分，", "{{ member_no }}", "messages.toml:18 message.text", "{{ member_no }} is unknown"),
+        ("messages.toml", "{{ points }}积分，", "{{ member_no }}", "messages.toml:25 message.text", "{{ member_no }} is unknown"),
         ("messages.toml", "\"tier_upgraded\"", "\"welcome\"", "messages.toml:", "twice"),
-        ("messages.toml", "\"service\"", "\"promotion\"", "messages.toml:9 message.class", "\"service\""),
-        ("messages.toml", "valid_hours = 24", "valid_hours = 73", "messages.toml:19 message.valid_hours", "1 to 72"),
-        ("messages.toml", "\"POINTS_EARNED\"", "\"积分\"", "messages.toml:17 message.template", "letters"),
+        ("messages.toml", "\"service\"", "\"promotion\"", "messages.toml:15 message.class", "\"service\""),
+        ("messages.toml", "valid_hours = 24", "valid_hours = 73", "messages.toml:27 message.valid_hours", "1 to 72"),
+        ("messages.toml", "\"POINTS_EARNED\"", "\"积分\"", "messages.toml:24 message.template", "letters"),
     ] {
         let files = spoiled(file, from, to);
         let findings = check(&files).expect_err(to);
