@@ -237,18 +237,30 @@ impl Fleet {
         // Before it listens for signals there is nothing that it could finish.
         let was_ready = is_ready(copy.http).await;
         signal(&child, Signal::SIGTERM);
-        let since = Instant::now();
+        let (since, mut halted) = (Instant::now(), Duration::ZERO);
         let status = loop {
             if let Some(status) = child.try_wait()? {
                 break status;
             }
-            if since.elapsed() > LEAVE_PATIENCE {
+            if since.elapsed() > LEAVE_PATIENCE + halted {
                 signal(&child, Signal::SIGKILL);
                 self.tally.wrong.push(format!("a process of {:?} did not stop within {LEAVE_PATIENCE:?}", copy.services));
                 break child.wait()?;
             }
+            // A failpoint may stop it on its way out, and nobody else looks at it any more.
+            if is_stopped(child.id()) {
+                match copy.stopped {
+                    None => copy.stopped = Some(Instant::now()),
+                    Some(since) if since.elapsed() > RESUME_AFTER => {
+                        signal(&child, Signal::SIGCONT);
+                        (copy.stopped, halted) = (None, halted + since.elapsed());
+                    }
+                    Some(_) => {}
+                }
+            }
             tokio::time::sleep(LOOK_EVERY).await;
         };
+        copy.stopped = None;
         let trapped = copy.armed && status.signal() == Some(9);
         if was_ready && !trapped && !disturbed && !status.success() {
             self.tally.wrong.push(format!("a process of {:?} was asked to stop and ended with {status}", copy.services));
