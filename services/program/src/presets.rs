@@ -3,7 +3,7 @@
 use crate::Files;
 
 /// Their names; `points` is what a first start stores as version 1.
-pub const PRESETS: [&str; 4] = ["points", "flat", "handbook", "demo"];
+pub const PRESETS: [&str; 6] = ["points", "flat", "annual-spend", "handbook", "companion", "demo"];
 
 /// The preset of a first start.
 pub const DEFAULT_PRESET: &str = "points";
@@ -20,7 +20,9 @@ pub fn preset(name: &str) -> Option<Files> {
     let files = match name {
         "points" => folder!("points": "program.toml", "stores.toml", "earn.toml", "expiry.toml", "tiers.toml", "messages.toml"),
         "flat" => folder!("flat": "program.toml", "stores.toml", "earn.toml", "expiry.toml", "tiers.toml", "messages.toml"),
+        "annual-spend" => folder!("annual-spend": "program.toml", "stores.toml", "earn.toml", "expiry.toml", "tiers.toml", "messages.toml"),
         "handbook" => folder!("handbook": "program.toml", "stores.toml", "earn.toml", "expiry.toml", "tiers.toml", "messages.toml"),
+        "companion" => folder!("companion": "program.toml", "stores.toml", "earn.toml", "expiry.toml", "tiers.toml", "messages.toml"),
         "demo" => folder!("demo": "program.toml", "stores.toml", "earn.toml", "expiry.toml", "tiers.toml", "messages.toml"),
         _ => return None,
     };
@@ -68,7 +70,7 @@ mod tests {
         }
         assert_eq!(program.earn.rates.len(), 11);
         assert_eq!((program.earn.first_spending, program.expiry.months, program.expiry.min_days_after_posting), (Points(100), 24, 30));
-        let ladder: Vec<(&str, i64)> = program.tiers.iter().map(|tier| (tier.code.as_str(), tier.from.0)).collect();
+        let ladder: Vec<(&str, i64)> = program.tiers.iter().map(|tier| (tier.code.as_str(), tier.from.expect("a lower bound").0)).collect();
         assert_eq!(ladder, [("regular", 0), ("silver", 5_000), ("gold", 20_000), ("diamond", 50_000)]);
         assert_eq!(program.stores.iter().map(|store| store.code.as_str()).collect::<Vec<_>>(), ["SH01", "SH02", "SH03"]);
         assert_eq!((program.campaigns.len(), program.time_zone.as_str()), (0, "Asia/Shanghai"));

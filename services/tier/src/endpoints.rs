@@ -55,8 +55,12 @@ fn reply(cx: &Ctx, rules: &AppliedProgram, member_id: MemberId, standing: &Stand
         tier: code,
         since: standing.reached.as_ref().map(|reached| reached.since),
         qualifying: standing.qualifying,
-        next: next.map(|(tier, points)| NextTier { tier: tier.code.to_string(), missing: Missing { points } }),
+        next: next.map(|(tier, points)| NextTier { tier: tier.code.to_string(), missing: Missing { points, any: Vec::new() } }),
         entitlements: Vec::new(),
+        awaiting_activation: false,
+        year: None,
+        benefits: Vec::new(),
+        metrics: Vec::new(),
     }
 }
 

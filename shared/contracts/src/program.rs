@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
-use jifen_kernel::{Points, StoreCode, Token, clock};
+use jifen_kernel::{StoreCode, Token, clock};
 use serde::{Deserialize, Serialize};
 
 use crate::code::Text;
@@ -66,6 +66,9 @@ pub struct Program {
     pub expiry: Expiry,
     /// The ladder, lowest first; the lowest begins at 0.
     pub tiers: Vec<Tier>,
+    /// What holds for the whole ladder.
+    #[serde(default, skip_serializing_if = "Ladder::is_default")]
+    pub ladder: Ladder,
     /// Offers, in the order of their publication.
     pub campaigns: Vec<Campaign>,
     /// How bonuses of several campaigns on one category are combined.
@@ -90,11 +93,6 @@ impl Program {
     /// The store of this code.
     pub fn store(&self, code: &str) -> Option<&Store> {
         self.stores.iter().find(|store| store.code.as_str() == code)
-    }
-
-    /// The tier that `qualifying` points reach; lower bounds are inclusive.
-    pub fn tier_at(&self, qualifying: Points) -> Option<&Tier> {
-        self.tiers.iter().rev().find(|tier| tier.from <= qualifying)
     }
 }
 

@@ -36,6 +36,7 @@ pub fn applied() -> AppliedProgram {
             earn: Earn { rates, first_spending: Points(100), ..Earn::default() },
             expiry: Expiry { months: 24, mode: ExpiryMode::EndOfMonth, min_days_after_posting: 30 },
             tiers: Vec::new(),
+            ladder: jifen_contracts::program::Ladder::default(),
             campaigns: Vec::new(),
             stacking: Stacking::default(),
             holidays: Vec::new(),

@@ -7,7 +7,7 @@ use std::{
 
 use jifen_contracts::{
     code::Text,
-    program::{Campaign, Earn, InteractionRule, Partner, Program, Store, Tier},
+    program::{Benefit, Campaign, Earn, InteractionRule, Ladder, Partner, Program, Store, Tier, TierRequirement, TierValue, TierWay},
 };
 use jifen_kernel::{Rate, Token};
 use serde::Serialize;
@@ -30,7 +30,7 @@ pub fn files_of(program: &Program) -> Files {
                 ("min_days_after_posting", program.expiry.min_days_after_posting.to_string()),
             ]),
         ),
-        ("tiers.toml".to_owned(), tables("tier", program.tiers.iter().map(tier))),
+        ("tiers.toml".to_owned(), tiers(program)),
         ("messages.toml".to_owned(), messages::written(&program.messages)),
     ]);
     if !program.campaigns.is_empty() {
@@ -84,8 +84,59 @@ fn store(store: &Store) -> String {
     lines([("code", quoted(store.code.as_str())), ("name", names(&store.name))].into_iter().chain(brand))
 }
 
+fn tiers(program: &Program) -> String {
+    let benefits = program.tiers.iter().flat_map(|tier| tier.benefits.iter().map(|each| benefit(tier, each)));
+    let parts = [ladder(&program.ladder), tables("tier", program.tiers.iter().map(tier)), tables("benefit", benefits)];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+fn ladder(ladder: &Ladder) -> String {
+    let usual = Ladder::default();
+    let list = |values: Vec<String>| format!("[{}]", values.join(", "));
+    let tokens = |values: &[Token]| list(values.iter().map(|value| quoted(value.as_str())).collect());
+    let keys = [
+        (ladder.kind != usual.kind).then(|| ("kind", word(&ladder.kind))),
+        (ladder.warning_days != usual.warning_days).then(|| ("warning_days", ladder.warning_days.to_string())),
+        (ladder.grace_days != usual.grace_days).then(|| ("grace_days", ladder.grace_days.to_string())),
+        (ladder.spend_excludes != usual.spend_excludes).then(|| ("spend_excludes", tokens(&ladder.spend_excludes))),
+        (!ladder.participation.is_empty()).then(|| ("participation", tokens(&ladder.participation))),
+        ladder.high_spend.map(|amount| ("high_spend", quoted(&amount.to_string()))),
+        (!ladder.listed_series.is_empty())
+            .then(|| ("listed_series", list(ladder.listed_series.iter().map(|series| quoted(series)).collect()))),
+    ];
+    lines(keys.into_iter().flatten())
+}
+
 fn tier(tier: &Tier) -> String {
-    lines([("code", quoted(tier.code.as_str())), ("name", names(&tier.name)), ("from", tier.from.to_string())])
+    let always = [("code", quoted(tier.code.as_str())), ("name", names(&tier.name))];
+    let sometimes = [
+        tier.from.map(|from| ("from", from.to_string())),
+        (!tier.any.is_empty()).then(|| ("any", format!("[{}]", tier.any.iter().map(way).collect::<Vec<_>>().join(", ")))),
+    ];
+    lines(always.into_iter().chain(sometimes.into_iter().flatten()))
+}
+
+fn way(way: &TierWay) -> String {
+    let one = |requirement: &TierRequirement| {
+        let at_least = match requirement.at_least {
+            TierValue::Count(count) => count.to_string(),
+            TierValue::Amount(amount) => quoted(&amount.to_string()),
+        };
+        format!("{} = {at_least}", requirement.metric.as_str())
+    };
+    format!("{{ {} }}", way.all.iter().map(one).collect::<Vec<_>>().join(", "))
+}
+
+fn benefit(tier: &Tier, benefit: &Benefit) -> String {
+    let always = [("tier", quoted(tier.code.as_str())), ("kind", quoted(benefit.kind.as_str())), ("text", names(&benefit.text))];
+    let countable = benefit.count.is_some();
+    let sometimes = [
+        benefit.percent.map(|percent| ("percent", percent.to_string())),
+        benefit.count.map(|count| ("count", count.to_string())),
+        (countable && benefit.months != 12).then(|| ("months", benefit.months.to_string())),
+        (countable && benefit.once).then(|| ("once", "true".to_owned())),
+    ];
+    lines(always.into_iter().chain(sometimes.into_iter().flatten()))
 }
 
 fn campaign(campaign: &Campaign) -> String {
@@ -141,6 +192,7 @@ mod tests {
     fn files_of_a_program_are_read_as_that_program() {
         for name in PRESETS {
             let mut files = preset(name).expect(name);
+            let second = check(&files).expect(name).0.tiers[1].code.clone();
             let campaigns = r#"
                 [[campaign]]
                 code = "double"
@@ -163,7 +215,8 @@ mod tests {
             let stores = files["stores.toml"].replace("code = \"SH02\"", "code = \"SH02\"\nbrand = \"audi\"");
             files.insert("stores.toml".to_owned(), stores);
             let earn = files["earn.toml"].replace("first_spending = 100", "first_spending = 100\ninvoice_cap = 2000\ndaily_cap = 5000")
-                + "[tier_factors]\nsilver = \"1.1\"\n[[partner]]\ncode = \"fuel-1\"\nname = { zh = \"加油\", en = \"Fuel\" }\nrate = \"0.5\"\n"
+                + &format!("[tier_factors]\n{second} = \"1.1\"\n")
+                + "[[partner]]\ncode = \"fuel-1\"\nname = { zh = \"加油\", en = \"Fuel\" }\nrate = \"0.5\"\n"
                 + "budget = 900\n[[partner]]\ncode = \"wash\"\nname = { zh = \"洗车\", en = \"Wash\" }\nrate = 1\n";
             files.insert("earn.toml".to_owned(), earn);
             let (program, _) = check(&files).expect(name);

@@ -10,7 +10,7 @@ use super::standing::rank_of;
 /// None are missing where a new version lowered the step below what the member has: the next accrual takes it.
 pub fn find_next<'a>(ladder: &'a [Tier], tier: &Token, qualifying: Points) -> Option<(&'a Tier, Points)> {
     let next = ladder.get(rank_of(ladder, tier, qualifying)? + 1)?;
-    Some((next, (next.from - qualifying).max(Points::ZERO)))
+    Some((next, (next.from.unwrap_or_default() - qualifying).max(Points::ZERO)))
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ pub fn decide_standing(standing: &mut Standing, rules: &AppliedProgram, qualifyi
 
 /// The highest step that `qualifying` points reach.
 pub(super) fn rank_at(ladder: &[Tier], qualifying: Points) -> Option<usize> {
-    ladder.iter().rposition(|tier| tier.from <= qualifying)
+    ladder.iter().rposition(|tier| tier.from.is_some_and(|from| from <= qualifying))
 }
 
 /// A tier's step. One that this ladder doesn't know (another version renamed it) counts as what the points reach here.

@@ -4,6 +4,7 @@
 //! key hides no other. Files that refer to others (campaigns name stores and categories) come after them; where the other
 //! file couldn't be read, the reference isn't judged.
 
+mod benefits;
 mod campaigns;
 mod earn;
 mod expiry;
@@ -50,23 +51,30 @@ pub fn check(files: &Files) -> Result<(Program, Vec<ProgramFinding>), Vec<Progra
     let head = open(files, PROGRAM, &mut found).and_then(|file| program::read(file, &mut found));
     let stores = open(files, STORES, &mut found).and_then(|file| stores::read(file, &mut found));
     let tiers = open(files, TIERS, &mut found).and_then(|file| tiers::read(file, &mut found));
-    let earn = open(files, EARN, &mut found).and_then(|file| earn::read(file, tiers.as_deref(), &mut found));
+    let steps = tiers.as_ref().map(|(tiers, _)| tiers.as_slice());
+    let earn = open(files, EARN, &mut found).and_then(|file| earn::read(file, steps, &mut found));
+    if let (Some((_, ladder)), Some(earn)) = (&tiers, &earn) {
+        found.open(TIERS);
+        tiers::judge_earn(ladder, earn, &files[TIERS], &mut found);
+    }
     let expiry = open(files, EXPIRY, &mut found).and_then(|file| expiry::read(file, &mut found));
     let campaigns = if files.contains_key(CAMPAIGNS) {
         open(files, CAMPAIGNS, &mut found).and_then(|file| campaigns::read(file, stores.as_deref(), earn.as_ref(), &mut found))
     } else {
         Some(Vec::new())
     };
-    let messages = open(files, MESSAGES, &mut found).and_then(|file| messages::read(file, tiers.as_deref(), &mut found));
+    let messages = open(files, MESSAGES, &mut found).and_then(|file| messages::read(file, steps, &mut found));
     let program = (|| {
         let (name, time_zone) = head?;
+        let (tiers, ladder) = tiers?;
         Some(Program {
             name,
             time_zone,
             stores: stores?,
             earn: earn?,
             expiry: expiry?,
-            tiers: tiers?,
+            tiers,
+            ladder,
             campaigns: campaigns?,
             stacking: Stacking::default(),
             holidays: Vec::new(),

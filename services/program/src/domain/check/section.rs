@@ -71,6 +71,11 @@ impl Section {
         }
     }
 
+    /// The key stands there, taken or not.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.lines.contains_key(key)
+    }
+
     /// An error at a key that was read.
     pub(super) fn error(&self, key: &str, found: &mut Findings, message: impl Into<String>) {
         found.error(self.line(key), self.key(key), message);
