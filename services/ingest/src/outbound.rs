@@ -1,6 +1,5 @@
 //! From ingest's words to the contract's.
 
-use base64::prelude::{BASE64_STANDARD, Engine};
 use chrono::{DateTime, Utc};
 use jifen_contracts::{
     code::Code,
@@ -111,7 +110,6 @@ impl Accepted<'_> {
 
     fn sale(&self, cx: &Ctx, sale: &VehicleSale) -> VehicleSold {
         let place = VehicleSold::place_of(&sale.store, &sale.sale_no);
-        let vin_sealed = cx.seal_to("member").seal(&cx.ids, sale.vin.expose().as_bytes(), &place);
         VehicleSold {
             store: sale.store.clone(),
             sale_no: sale.sale_no.clone(),
@@ -122,7 +120,7 @@ impl Accepted<'_> {
             received_at: self.received_at,
             program_version: self.stamp.version,
             vehicle: keys::vehicle_of(cx, &sale.vin),
-            vin_sealed: BASE64_STANDARD.encode(vin_sealed),
+            vin_sealed: cx.seal_to("member").seal_text(&cx.ids, sale.vin.expose().as_bytes(), &place),
             series: sale.series.clone(),
             price: sale.price,
         }

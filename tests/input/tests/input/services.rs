@@ -8,9 +8,12 @@ use jifen_testkit::{DEADLINE, Schema, TestEnv, bus, eventually, service_config, 
 use serde_json::{Value, json};
 
 /// Every durable of the services, with its stream.
-const DURABLES: [(&str, &str); 10] = [
+const DURABLES: [(&str, &str); 13] = [
     ("POS", "ingest_documents"),
     ("EVENTS", "ingest_member_registered"),
+    ("EVENTS", "ingest_member_updated"),
+    ("EVENTS", "ingest_member_activated"),
+    ("EVENTS", "ingest_member_lapsed"),
     ("EVENTS", "points_invoice_accepted"),
     ("EVENTS", "points_accrual_assessed"),
     ("EVENTS", "campaign_earned"),
