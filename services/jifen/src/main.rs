@@ -70,6 +70,8 @@ enum Verb {
         /// The number on the card.
         member_no: String,
     },
+    /// Explains an entry of the ledger, or why a document earned nothing: computed again under its own rules.
+    Explain(verbs::explain::Options),
     /// Publishes documents as a POS does, and waits for their receipts.
     Publish(verbs::publish::Options),
     /// Stores: who may send documents.
@@ -133,6 +135,7 @@ async fn dispatch(verb: Verb, settings: Settings) -> Result<ExitCode> {
         Verb::Demo(options) => demo::run(&settings, &options, out).await?,
         Verb::Doctor => return verbs::doctor::doctor(&settings, out).await,
         Verb::Account { member_no } => verbs::account::account(&settings, &member_no, out).await?,
+        Verb::Explain(options) => verbs::explain::explain(&settings, options, out).await?,
         Verb::Publish(options) => return verbs::publish::publish(&settings, &options, out).await,
         Verb::Store(verb) => verbs::store::run(&settings, verb, out).await?,
         Verb::Program(verb) => return verbs::program::run(&settings, verb, out).await,

@@ -2,17 +2,21 @@
 
 use jifen_contracts::{
     Problem, code,
-    code::Text,
     endpoint::{
         AccountGet, AccountReply, CountsReply, Empty, EntriesList, EntriesReply, EntriesRequest, Entry, Expiring, MemberGet, MemberRequest,
         PointsCounts,
     },
-    event::EntryKind,
 };
-use jifen_kernel::{MemberId, Money, Points};
+use jifen_kernel::{MemberId, Points};
 use jifen_runtime::{Ctx, Failure, Query, ask};
 
-use crate::store::{accounts, entries};
+use self::why::why;
+use crate::store::{accounts, entries, listing};
+
+mod explain;
+mod why;
+
+pub use explain::Explain;
 
 /// Entries of a page, if the caller doesn't say.
 const PAGE: u32 = 50;
@@ -88,13 +92,13 @@ impl Query for Entries {
             return Ok(EntriesReply { entries: Vec::new() });
         };
         let before = request.before.unwrap_or(i64::MAX);
-        let listed = entries::list(&cx.pool, account.member_id, before, i64::from(limit)).await.map_err(unavailable)?;
+        let listed = listing::list(&cx.pool, account.member_id, before, i64::from(limit)).await.map_err(unavailable)?;
         Ok(EntriesReply { entries: listed.into_iter().map(listed_entry).collect() })
     }
 }
 
-fn listed_entry(entry: entries::ListedEntry) -> Entry {
-    let why = explain(&entry);
+fn listed_entry(entry: listing::ListedEntry) -> Entry {
+    let why = why(&entry);
     Entry {
         entry_id: entry.posted.entry_id,
         sequence: entry.sequence,
@@ -108,38 +112,6 @@ fn listed_entry(entry: entries::ListedEntry) -> Entry {
         expires_on: entry.expires_on,
         at: entry.posted_at,
         hash: entry.hash,
-    }
-}
-
-/// How the number came about, in a sentence.
-fn explain(entry: &entries::ListedEntry) -> Text {
-    let category = entry.posted.category.as_ref().map_or("", |category| category.as_str());
-    let rate = entry.rate.as_deref().unwrap_or("?");
-    match entry.posted.kind {
-        EntryKind::Accrual => {
-            let paid = Money::from_fen(entry.paid_fen.unwrap_or_default());
-            Text::new(
-                format!("{category}：客户实付 {paid} 元 × {rate} 分/元，取整"),
-                format!("{category}: {paid} yuan paid by the customer x {rate} points a yuan, floored"),
-            )
-        }
-        EntryKind::Bonus if entry.base.is_none() => Text::new("活动固定奖励", "campaign: a fixed bonus"),
-        EntryKind::Interaction => Text::new("互动奖励", "for an interaction"),
-        EntryKind::Partner => {
-            let paid = Money::from_fen(entry.paid_fen.unwrap_or_default());
-            Text::new(
-                format!("合作商消费：{paid} 元 × {rate} 分/元，取整"),
-                format!("a partner's purchase: {paid} yuan x {rate} points a yuan, floored"),
-            )
-        }
-        EntryKind::FirstSpending => Text::new("首次消费奖励", "for the first spending"),
-        EntryKind::Bonus => {
-            let base = entry.base.unwrap_or_default();
-            Text::new(
-                format!("活动加倍：{category} 基础 {base} 分 × ({rate} - 1)，取整，以活动预算为限"),
-                format!("campaign: {base} base points of {category} x ({rate} - 1), floored, within the campaign's budget"),
-            )
-        }
     }
 }
 

@@ -3,8 +3,13 @@
 use jifen_runtime::Service;
 
 use crate::{
-    endpoints::{Account, Counts, Entries},
-    handlers::{accrual_assessed::AccrualAssessedHandler, invoice_accepted::InvoiceAcceptedHandler},
+    endpoints::{Account, Counts, Entries, Explain},
+    handlers::{
+        accrual_assessed::AccrualAssessedHandler, bonus_granted::BonusGrantedHandler, interaction_recorded::InteractionRecordedHandler,
+        invoice_accepted::InvoiceAcceptedHandler, member_activated::MemberActivatedHandler,
+        partner_purchase_recorded::PartnerPurchaseRecordedHandler,
+    },
+    jobs::{lapse::Lapse, release::Release},
 };
 
 /// The service with its entrances.
@@ -12,7 +17,14 @@ pub fn service() -> Service {
     Service::new("points")
         .reads_event("points_invoice_accepted", InvoiceAcceptedHandler)
         .reads_event("points_accrual_assessed", AccrualAssessedHandler)
+        .reads_event("points_interaction_recorded", InteractionRecordedHandler)
+        .reads_event("points_partner_purchase_recorded", PartnerPurchaseRecordedHandler)
+        .reads_event("points_bonus_granted", BonusGrantedHandler)
+        .reads_event("points_member_activated", MemberActivatedHandler)
         .answers(Account)
         .answers(Entries)
+        .answers(Explain)
         .answers(Counts)
+        .job(Release)
+        .daily(Lapse)
 }

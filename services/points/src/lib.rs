@@ -3,20 +3,26 @@
 //! ```text
 //! ingest.invoice_accepted ──> invoice_accepted: base points, first spending ──> points.earned
 //! campaign.accrual_assessed ─> accrual_assessed: bonus or none ──────────────> points.accrual_settled
+//! ingest.interaction_recorded, ingest.partner_purchase_recorded,
+//! campaign.bonus_granted ────> direct: posted and settled at once ───────────> points.accrual_settled
+//! member.activated ──────────> member_activated: pending becomes active
+//! (daily) ───────────────────> lapse: what is pending too long goes back ────> points.reversed
 //! ```
 //!
 //! Every accepted invoice is announced by `earned`, also with 0 points; campaign answers every one of them, and the answer
 //! closes the accrual. So nobody waits on a timer, and one message carries base and bonus.
 //!
-//! Reading order: [`inbound`], [`handlers`], [`domain`], [`store`], [`outbound`], [`endpoints`].
+//! Reading order: [`inbound`], [`handlers`], [`jobs`], [`domain`], [`store`], [`outbound`], [`endpoints`].
 //!
 //! **Locks.** First claims (`accrual` rows, in the order of store and document), then accounts (in the order of
-//! `member_id`, new members behind known ones). Entries and lots are written under their account's lock.
+//! `member_id`, new members behind known ones), then partners' budgets (in the order of their codes). Entries, lots and the claims of
+//! accruals without an invoice are written under their account's lock.
 
 pub mod domain;
 mod endpoints;
 mod handlers;
 mod inbound;
+mod jobs;
 mod outbound;
 mod store;
 

@@ -1,10 +1,18 @@
 //! From the ledger's words to the contract's.
 
-use jifen_contracts::event::{AccrualSettled, AccrualSource, Balance, Earned, InvoiceAccepted, PostedEntry};
+use chrono::{DateTime, NaiveDate, Utc};
+use jifen_contracts::event::{
+    AccrualSettled, AccrualSource, Balance, CorrectionKind, Earned, InvoiceAccepted, PostedEntry, Reversed, ReversedEntry,
+};
 use jifen_kernel::Points;
 
 use crate::{
-    domain::{account::Entry, post_invoice::Valued},
+    domain::{
+        account::{Account, Entry},
+        activation::PendingEntry,
+        direct::DirectAccrual,
+        post_invoice::Valued,
+    },
     store::accruals::Settling,
 };
 
@@ -35,7 +43,7 @@ pub fn posted_entry(entry: &Entry) -> PostedEntry {
         rule: entry.movement.rule.clone(),
         category: entry.movement.category.clone(),
         points: entry.movement.points,
-        qualifying: entry.qualifying,
+        qualifying: entry.movement.qualifying,
         pending: entry.pending,
     }
 }
@@ -49,7 +57,7 @@ pub fn accrual_settled(accrual: &Settling, entries: Vec<PostedEntry>, balance: B
         member_id: accrual.member_id,
         member_no: accrual.member_no.clone(),
         issued_at: accrual.issued_at,
-        business_date: accrual.business_date,
+        business_date: accrual.open.business_date,
         program_version: accrual.program_version,
         vehicle: accrual.vehicle.clone(),
         visit: accrual.visit,
@@ -58,4 +66,51 @@ pub fn accrual_settled(accrual: &Settling, entries: Vec<PostedEntry>, balance: B
         entries,
         balance,
     }
+}
+
+/// An accrual without a campaign's step.
+pub fn direct_settled(accrual: &DirectAccrual, entries: &[Entry], balance: Balance) -> AccrualSettled {
+    AccrualSettled {
+        source: accrual.source,
+        store: accrual.store.clone(),
+        document: accrual.document.clone(),
+        member_id: accrual.member_id,
+        member_no: accrual.member_no.clone(),
+        issued_at: accrual.occurred_at,
+        business_date: accrual.business_date,
+        program_version: accrual.program_version,
+        vehicle: None,
+        visit: false,
+        paid_visit: false,
+        categories: Vec::new(),
+        entries: entries.iter().map(posted_entry).collect(),
+        balance,
+    }
+}
+
+/// What lapsed of one document: entries taken back, with those that they take back.
+pub fn lapsed(account: &Account, business_date: NaiveDate, taken: &[(&PendingEntry, &Entry)], at: DateTime<Utc>) -> Option<Reversed> {
+    let document = &taken.first()?.0.movement;
+    let entry = |(posted, lapse): &(&PendingEntry, &Entry)| ReversedEntry {
+        entry_id: lapse.movement.entry_id,
+        reverses: posted.movement.entry_id,
+        kind: posted.movement.kind,
+        rule: posted.movement.rule.clone(),
+        category: posted.movement.category.clone(),
+        points: posted.movement.points,
+        qualifying: posted.movement.qualifying,
+        pending: true,
+    };
+    Some(Reversed {
+        correction: CorrectionKind::Lapse,
+        source: document.source,
+        store: document.store.clone(),
+        document: document.document.clone(),
+        member_id: account.member_id,
+        member_no: account.member_no.clone(),
+        at,
+        business_date,
+        entries: taken.iter().map(entry).collect(),
+        balance: account.balance,
+    })
 }

@@ -96,6 +96,8 @@ codes! {
     MEMBER_UNREADABLE = "member.unreadable", 500, "会员的个人信息无法解密，须由运维人员检查", "the member's personal values can't be opened; an operator must look at the vault";
     MEMBER_UNKNOWN_STORE = "member.unknown_store", 404, "门店不在规则手册中", "the store is not in the program";
 
+    POINTS_ENTRY_UNKNOWN = "points.entry_unknown", 404, "没有此积分流水或单据", "the member has no such entry or document";
+
     PROGRAM_INVALID = "program.invalid", 400, "规则手册有错误", "the program has errors";
     PROGRAM_UNKNOWN_VERSION = "program.unknown_version", 404, "没有此版本", "there is no such version";
     PROGRAM_CHANGED = "program.changed", 409, "规则手册已被他人更新，请基于最新版本修改", "another version was applied in between; start from the newest one";

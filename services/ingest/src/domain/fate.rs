@@ -15,7 +15,7 @@ use super::stamp::Stamp;
 pub struct DocumentKey {
     /// The issuing store.
     pub store: String,
-    /// `invoice` and the like.
+    /// `invoice`.
     pub kind: String,
     /// Its number there.
     pub number: String,

@@ -4,6 +4,5 @@ pub mod arrivals;
 pub mod customer_keys;
 pub mod documents;
 pub mod figures;
-pub mod members;
 pub mod parked_keys;
 pub mod rejects;

@@ -1,7 +1,10 @@
 //! `jifen account`: a member's points, tier and last entries.
 
 use anyhow::Result;
-use jifen_contracts::endpoint::{AccountGet, EntriesList, EntriesRequest, MemberGet, MemberRequest, StandingGet};
+use jifen_contracts::{
+    endpoint::{AccountGet, EntriesList, EntriesRequest, MemberGet, MemberRequest, StandingGet},
+    event::EntryKind,
+};
 
 use crate::{client::Client, output::Printer, settings::Settings};
 
@@ -42,7 +45,7 @@ pub async fn show(client: &Client, member_no: &str, out: Printer) -> Result<()> 
     let rows = entries.entries.into_iter().map(|entry| {
         vec![
             entry.sequence.to_string(),
-            format!("+{}", entry.points),
+            format!("{}{}", sign(entry.kind), entry.points),
             entry.kind.as_str().to_owned(),
             entry.store,
             entry.document,
@@ -53,4 +56,13 @@ pub async fn show(client: &Client, member_no: &str, out: Printer) -> Result<()> 
     });
     out.table(&std::iter::once(head).chain(rows).collect::<Vec<_>>());
     Ok(())
+}
+
+/// What an entry does to all that the member has: an activation only moves it.
+fn sign(kind: EntryKind) -> &'static str {
+    match kind {
+        EntryKind::Lapse => "-",
+        EntryKind::Activation => "=",
+        _ => "+",
+    }
 }

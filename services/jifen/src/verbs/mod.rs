@@ -3,6 +3,7 @@
 pub mod account;
 pub mod dead_letters;
 pub mod doctor;
+pub mod explain;
 pub mod migrate;
 pub mod program;
 pub mod publish;

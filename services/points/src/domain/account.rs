@@ -1,7 +1,9 @@
 //! A member's account in memory: entries are appended to it, each chained to the one before.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
-use jifen_contracts::event::{Balance, EntryKind};
+use jifen_contracts::event::{AccrualSource, Balance, EntryKind};
 use jifen_kernel::{MemberId, Money, Points, StoreCode, Token};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -35,6 +37,8 @@ pub struct Account {
 pub struct Movement {
     /// The entry's key.
     pub entry_id: Uuid,
+    /// What kind of document it rests on.
+    pub source: AccrualSource,
     /// What it is about.
     pub kind: EntryKind,
     /// Where the document came from: it funds the points.
@@ -61,6 +65,17 @@ pub struct Movement {
     pub base: Option<Points>,
     /// When.
     pub posted_at: DateTime<Utc>,
+    /// Counts towards a tier.
+    pub qualifying: bool,
+    /// The entry that it moves or takes back.
+    pub of_entry: Option<Uuid>,
+}
+
+impl Movement {
+    /// Counts in all that was ever earned: what qualifies, and what partners and campaigns give.
+    fn in_lifetime(&self) -> bool {
+        self.qualifying || matches!(self.source, AccrualSource::PartnerPurchase | AccrualSource::Grant)
+    }
 }
 
 /// An entry of the ledger, in its place.
@@ -73,11 +88,9 @@ pub struct Entry {
     /// The account debited.
     pub debit: String,
     /// The account credited.
-    pub credit: &'static str,
+    pub credit: Cow<'static, str>,
     /// What it says.
     pub movement: Movement,
-    /// Counts towards a tier.
-    pub qualifying: bool,
     /// Not spendable yet.
     pub pending: bool,
     /// Its hash: over the one before and all of the above.
@@ -99,39 +112,62 @@ impl Account {
         }
     }
 
-    /// Credits an accrual: the store's points become the member's.
-    pub fn credit(&mut self, movement: Movement) -> Entry {
+    /// Credits an accrual: the funder's points become the member's, spendable or `pending`.
+    pub fn credit(&mut self, funder: String, movement: Movement, pending: bool) -> Entry {
+        if pending {
+            self.balance.pending += movement.points;
+        } else {
+            self.balance.active += movement.points;
+        }
+        if movement.in_lifetime() {
+            self.lifetime += movement.points;
+        }
+        self.append(funder, if pending { "pending" } else { "active" }.into(), movement, pending)
+    }
+
+    /// Makes pending points spendable.
+    pub fn activate(&mut self, movement: Movement) -> Entry {
+        self.balance.pending = self.balance.pending - movement.points;
+        self.balance.active += movement.points;
+        self.append("pending".to_owned(), "active".into(), movement, false)
+    }
+
+    /// Gives pending points back to who funded them.
+    pub fn lapse(&mut self, funder: String, movement: Movement) -> Entry {
+        self.balance.pending = self.balance.pending - movement.points;
+        if movement.in_lifetime() {
+            self.lifetime = self.lifetime - movement.points;
+        }
+        self.append("pending".to_owned(), funder.into(), movement, true)
+    }
+
+    fn append(&mut self, debit: String, credit: Cow<'static, str>, movement: Movement, pending: bool) -> Entry {
         assert!(movement.points.is_positive(), "a movement moves at least one point");
+        assert!(self.balance.pending >= Points::ZERO && self.balance.active >= Points::ZERO, "no balance is below zero");
         // The database keeps microseconds; the hash must not know more.
         let movement = Movement { posted_at: movement.posted_at.trunc_subsecs(6), ..movement };
         self.sequence += 1;
-        self.balance.active += movement.points;
-        self.lifetime += movement.points;
-        let debit = format!("issued:{}", movement.store);
-        let mut entry = Entry {
-            member_id: self.member_id,
-            sequence: self.sequence,
-            debit,
-            credit: "active",
-            movement,
-            qualifying: true,
-            pending: false,
-            hash: [0; 32],
-        };
+        let mut entry = Entry { member_id: self.member_id, sequence: self.sequence, debit, credit, movement, pending, hash: [0; 32] };
         entry.hash = hash_of(&self.head, &entry);
         self.head = entry.hash;
         entry
     }
 }
 
+/// The account of a store, which funds what its documents earn.
+pub fn issued_by(store: &StoreCode) -> String {
+    format!("issued:{store}")
+}
+
 /// The hash of an entry behind `previous`. Every field stands with its length, so no two entries read alike.
 pub fn hash_of(previous: &Head, entry: &Entry) -> Head {
     let movement = &entry.movement;
+    let plain = movement.source == AccrualSource::Invoice && movement.of_entry.is_none();
     let numbers = [
         entry.sequence,
         movement.points.0,
         i64::from(movement.ordinal),
-        i64::from(entry.qualifying),
+        i64::from(movement.qualifying),
         i64::from(entry.pending),
         movement.posted_at.timestamp_micros(),
     ];
@@ -141,9 +177,9 @@ pub fn hash_of(previous: &Head, entry: &Entry) -> Head {
     let mut hasher = Sha256::new();
     hasher.update(previous);
     let texts = [
-        "jifen-entry-1",
+        if plain { "jifen-entry-1" } else { "jifen-entry-2" },
         &entry.debit,
-        entry.credit,
+        &entry.credit,
         movement.kind.as_str(),
         movement.store.as_str(),
         &movement.document,
@@ -154,11 +190,13 @@ pub fn hash_of(previous: &Head, entry: &Entry) -> Head {
         movement.rate.as_deref().unwrap_or_default(),
         base.as_deref().unwrap_or_default(),
     ];
-    for text in texts {
+    // What an invoice earns is hashed as ever; other entries say besides what they rest on.
+    let further = (!plain).then(|| movement.source.as_str());
+    for text in texts.into_iter().chain(further) {
         hasher.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
         hasher.update(text);
     }
-    for id in [entry.member_id.0, movement.entry_id, movement.lot_id] {
+    for id in [entry.member_id.0, movement.entry_id, movement.lot_id].into_iter().chain(movement.of_entry) {
         hasher.update(id.as_bytes());
     }
     for number in numbers {
@@ -174,6 +212,7 @@ mod tests {
     pub(crate) fn movement(points: i64) -> Movement {
         Movement {
             entry_id: Uuid::nil(),
+            source: AccrualSource::Invoice,
             kind: EntryKind::Accrual,
             store: StoreCode::try_new("SH01").expect("store"),
             document: "R1".to_owned(),
@@ -187,14 +226,20 @@ mod tests {
             rate: None,
             base: None,
             posted_at: DateTime::UNIX_EPOCH,
+            qualifying: true,
+            of_entry: None,
         }
+    }
+
+    fn credit(account: &mut Account, movement: Movement) -> Entry {
+        account.credit(issued_by(&movement.store), movement, false)
     }
 
     #[test]
     fn entries_are_chained_and_sum_to_the_balance() {
         let mut account = Account::new(MemberId(Uuid::nil()), "M1".to_owned());
-        let first = account.credit(movement(5));
-        let second = account.credit(movement(7));
+        let first = credit(&mut account, movement(5));
+        let second = credit(&mut account, movement(7));
         assert_eq!((account.balance.active, account.lifetime, account.sequence), (Points(12), Points(12), 2));
         assert_eq!(hash_of(&[0; 32], &first), first.hash);
         assert_eq!(hash_of(&first.hash, &second), account.head);
@@ -203,13 +248,15 @@ mod tests {
 
     #[test]
     fn every_field_counts_in_the_hash() {
-        let entry = Account::new(MemberId(Uuid::nil()), "M1".to_owned()).credit(movement(5));
-        let edits: [fn(&mut Entry); 7] = [
+        let entry = credit(&mut Account::new(MemberId(Uuid::nil()), "M1".to_owned()), movement(5));
+        let edits: [fn(&mut Entry); 9] = [
             |e| e.movement.points = Points(6),
             |e| e.movement.document = "R2".to_owned(),
             |e| e.movement.rule = "earn@2".to_owned(),
             |e| e.sequence = 2,
-            |e| e.qualifying = false,
+            |e| e.movement.qualifying = false,
+            |e| e.movement.source = AccrualSource::Grant,
+            |e| e.movement.of_entry = Some(Uuid::nil()),
             |e| e.movement.paid = Some(Money::ZERO),
             |e| e.debit = "issued:SH02".to_owned(),
         ];
@@ -218,5 +265,41 @@ mod tests {
             edit(&mut edited);
             assert_ne!(hash_of(&[0; 32], &edited), entry.hash);
         }
+    }
+
+    #[test]
+    fn the_hash_of_an_invoices_entry_is_what_it_always_was() {
+        let entry = credit(&mut Account::new(MemberId(Uuid::nil()), "M1".to_owned()), movement(5));
+        assert_eq!(hex::encode(entry.hash), "adcaa490cab178c0bb43e027484ca19a02079c14b504655f40c852a24584db8a");
+    }
+
+    #[test]
+    fn pending_points_become_spendable_or_go_back() {
+        let mut account = Account::new(MemberId(Uuid::nil()), "M1".to_owned());
+        let posted = account.credit("issued:SH01".to_owned(), movement(5), true);
+        account.credit("issued:SH01".to_owned(), movement(7), true);
+        assert_eq!(
+            (posted.pending, account.balance.pending, account.balance.active, account.lifetime),
+            (true, Points(12), Points(0), Points(12))
+        );
+        let moved = account.activate(movement(5));
+        assert_eq!((moved.debit.as_str(), moved.credit.as_ref()), ("pending", "active"));
+        let lapsed = account.lapse("issued:SH01".to_owned(), movement(7));
+        assert_eq!((lapsed.debit.as_str(), lapsed.credit.as_ref()), ("pending", "issued:SH01"));
+        assert_eq!(
+            (account.balance.pending, account.balance.active, account.lifetime, account.sequence),
+            (Points(0), Points(5), Points(5), 4)
+        );
+    }
+
+    #[test]
+    fn what_does_not_qualify_counts_in_the_lifetime_only_if_it_was_given() {
+        use AccrualSource::{Grant, Interaction, Invoice, PartnerPurchase};
+        let lifetime = |source| {
+            let mut account = Account::new(MemberId(Uuid::nil()), "M1".to_owned());
+            credit(&mut account, Movement { source, qualifying: false, ..movement(5) });
+            account.lifetime.0
+        };
+        assert_eq!([Invoice, Interaction, PartnerPurchase, Grant].map(lifetime), [0, 0, 5, 5]);
     }
 }

@@ -1,8 +1,14 @@
 //! Pure decisions of the ledger.
 
 pub mod account;
+pub mod activation;
 pub mod base;
+pub mod caps;
+pub mod direct;
 pub mod expiry;
+pub mod explain;
+pub mod interaction;
+pub mod partner;
 pub mod post_invoice;
 #[cfg(test)]
 mod properties;

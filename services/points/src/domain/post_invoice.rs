@@ -2,32 +2,43 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use jifen_contracts::{
-    event::{EntryKind, InvoiceAccepted},
+    event::{AccrualSource, EntryKind, InvoiceAccepted},
     program::AppliedProgram,
 };
 use jifen_kernel::{Points, clock};
 use uuid::Uuid;
 
 use super::{
-    account::{Account, Entry, Movement},
+    account::{Account, Entry, Movement, issued_by},
     base::{InvoiceBase, NoRate, decide_base},
+    caps,
     expiry::expires_on,
 };
 
 /// What the invoice alone decides, whatever the account holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Valued {
-    /// Sums and base points.
+    /// Sums and base points, after the invoice cap.
     pub base: InvoiceBase,
     /// The last day of everything that this invoice earns.
     pub expires_on: NaiveDate,
 }
 
-/// Values an invoice under the program it is stamped with.
+/// Values an invoice under the program it is stamped with; the invoice cap is applied.
 pub fn decide_value(invoice: &InvoiceAccepted, applied: &AppliedProgram, posted_at: DateTime<Utc>) -> Result<Valued, NoRate> {
-    let base = decide_base(&invoice.lines, &invoice.reductions, &applied.program.earn)?;
+    let earn = &applied.program.earn;
+    let mut base = decide_base(&invoice.lines, &invoice.reductions, earn)?;
+    if let Some(cut) = earn.invoice_cap.and_then(|cap| caps::cut(&base.categories, cap)) {
+        base.categories = cut;
+    }
     let posted_on = clock::local_date(posted_at, applied.program.time_zone());
     Ok(Valued { base, expires_on: expires_on(&applied.program.expiry, invoice.business_date, posted_on) })
+}
+
+/// What the daily cap leaves of a valued invoice: `None` if nothing is to be cut.
+pub fn decide_daily_cap(valued: &Valued, left: Points) -> Option<Valued> {
+    let categories = caps::cut(&valued.base.categories, left)?;
+    Some(Valued { base: InvoiceBase { categories, ..valued.base.clone() }, ..valued.clone() })
 }
 
 /// Points credited together.
@@ -37,6 +48,8 @@ pub struct Lot {
     pub lot_id: Uuid,
     /// How many.
     pub points: Points,
+    /// Waits for its member's activation: the business date of what earned it.
+    pub pending_since: Option<NaiveDate>,
 }
 
 /// What a posting adds to the ledger.
@@ -50,12 +63,22 @@ pub struct Posting {
     pub first_spending: Points,
 }
 
-/// Posts a valued invoice to its member's account.
+impl Posting {
+    /// Puts the points of the entries into a lot; `pending_since` if they wait.
+    pub fn with_lot(mut self, lot_id: Uuid, pending_since: Option<NaiveDate>) -> Self {
+        let points: Points = self.entries.iter().map(|entry| entry.movement.points).sum();
+        self.lot = points.is_positive().then_some(Lot { lot_id, points, pending_since });
+        self
+    }
+}
+
+/// Posts a valued invoice to its member's account; `pending` if the member is not activated.
 pub fn decide_posting(
     account: &mut Account,
     invoice: &InvoiceAccepted,
     valued: &Valued,
     applied: &AppliedProgram,
+    pending: bool,
     posted_at: DateTime<Utc>,
     next_id: &mut dyn FnMut() -> Uuid,
 ) -> Posting {
@@ -64,6 +87,7 @@ pub fn decide_posting(
     let mut posting = Posting::default();
     let movement = |entry_id| Movement {
         entry_id,
+        source: AccrualSource::Invoice,
         kind: EntryKind::Accrual,
         store: invoice.store.clone(),
         document: invoice.invoice_no.clone(),
@@ -77,35 +101,45 @@ pub fn decide_posting(
         rate: None,
         base: None,
         posted_at,
+        qualifying: true,
+        of_entry: None,
     };
     for category in valued.base.categories.iter().filter(|category| category.base.is_positive()) {
-        posting.entries.push(account.credit(Movement {
+        let rate = earn.rates.get(&category.category);
+        let uncut = rate.map_or(category.base, |rate| rate.points_for(category.paid));
+        let movement = Movement {
             category: Some(category.category.clone()),
             points: category.base,
             paid: Some(category.paid),
-            rate: earn.rates.get(&category.category).map(ToString::to_string),
+            rate: rate.map(ToString::to_string),
+            // Only where a cap makes a difference.
+            base: (uncut != category.base).then_some(uncut),
+            qualifying: !earn.not_qualifying.contains(&category.category),
             ..movement(next_id())
-        }));
+        };
+        posting.entries.push(account.credit(issued_by(&invoice.store), movement, pending));
     }
     if valued.base.is_spending && !account.first_spending_stands && earn.first_spending.is_positive() {
         account.first_spending_stands = true;
         account.first_spending_ordinal += 1;
         posting.first_spending = earn.first_spending;
-        posting.entries.push(account.credit(Movement {
+        let movement = Movement {
             kind: EntryKind::FirstSpending,
             rule: format!("first_spending@{}", applied.version),
             ordinal: account.first_spending_ordinal,
             points: earn.first_spending,
             ..movement(next_id())
-        }));
+        };
+        posting.entries.push(account.credit(issued_by(&invoice.store), movement, pending));
     }
-    let points: Points = posting.entries.iter().map(|entry| entry.movement.points).sum();
-    posting.lot = points.is_positive().then_some(Lot { lot_id, points });
-    posting
+    posting.with_lot(lot_id, pending.then_some(invoice.business_date))
 }
 
 #[cfg(test)]
 mod tests {
+    use jifen_contracts::program::Earn;
+    use jifen_kernel::Token;
+
     use super::*;
     use crate::domain::samples::{applied, invoice, member};
 
@@ -116,7 +150,7 @@ mod tests {
         let mut posted = Vec::new();
         for invoice in invoices {
             let valued = decide_value(invoice, &program, at).expect("rates");
-            let posting = decide_posting(&mut account, invoice, &valued, &program, at, &mut || Uuid::nil());
+            let posting = decide_posting(&mut account, invoice, &valued, &program, false, at, &mut || Uuid::nil());
             let sum: Points = posting.entries.iter().map(|entry| entry.movement.points).sum();
             assert_eq!(posting.lot.map_or(Points::ZERO, |lot| lot.points), sum);
             posted.push(account.balance.active.0);
@@ -137,5 +171,54 @@ mod tests {
         assert_eq!(balances(&[invoice("A", "repair", "0")]), [0]);
         // Too little for a point, but spent: the first spending counts.
         assert_eq!(balances(&[invoice("A", "repair", "0.50")]), [100]);
+    }
+
+    /// Base by category and all points posted of one invoice under these rules.
+    fn posted(earn: Earn, lines: &[(&str, &str)], left: Option<i64>) -> (Vec<i64>, i64) {
+        let mut program = applied();
+        program.program.earn = Earn { rates: program.program.earn.rates.clone(), ..earn };
+        let mut bill = invoice("A", lines[0].0, lines[0].1);
+        bill.lines = lines.iter().flat_map(|(category, amount)| invoice("A", category, amount).lines).collect();
+        let at = DateTime::UNIX_EPOCH;
+        let mut valued = decide_value(&bill, &program, at).expect("rates");
+        if let Some(cut) = left.and_then(|left| decide_daily_cap(&valued, Points(left))) {
+            valued = cut;
+        }
+        let mut account = Account::new(member(1), "M1".to_owned());
+        let posting = decide_posting(&mut account, &bill, &valued, &program, false, at, &mut || Uuid::nil());
+        assert_eq!(posting.lot.map_or(0, |lot| lot.points.0), account.balance.active.0);
+        (valued.base.categories.iter().map(|category| category.base.0).collect(), account.balance.active.0)
+    }
+
+    /// Exact default 2, as far as points goes: the double day works on what is left of the base.
+    #[test]
+    fn caps_cut_the_base_and_never_the_first_spending() {
+        let capped =
+            |invoice_cap: Option<i64>| Earn { first_spending: Points(100), invoice_cap: invoice_cap.map(Points), ..Earn::default() };
+        assert_eq!(posted(capped(Some(5_000)), &[("maintenance", "4000")], None), (vec![5_000], 5_100));
+        assert_eq!(posted(capped(None), &[("maintenance", "600"), ("repair", "600")], Some(1_000)), (vec![600, 400], 1_100));
+        // The invoice cap comes first, the day has what it leaves.
+        assert_eq!(posted(capped(Some(1_000)), &[("maintenance", "600"), ("repair", "600")], Some(500)), (vec![300, 200], 600));
+        assert_eq!(posted(capped(None), &[("maintenance", "600")], Some(0)), (vec![0], 100));
+    }
+
+    #[test]
+    fn what_a_cap_cut_off_can_be_seen_and_categories_may_not_qualify() {
+        let mut program = applied();
+        program.program.earn.invoice_cap = Some(Points(1_000));
+        program.program.earn.not_qualifying = vec![Token::try_new("repair").expect("token")];
+        let mut account = Account::new(member(1), "M1".to_owned());
+        let mut post = |bill: &InvoiceAccepted| {
+            let valued = decide_value(bill, &program, DateTime::UNIX_EPOCH).expect("rates");
+            decide_posting(&mut account, bill, &valued, &program, true, DateTime::UNIX_EPOCH, &mut || Uuid::nil())
+        };
+        let posting = post(&invoice("A", "maintenance", "800"));
+        let first = &posting.entries[0];
+        assert_eq!((first.movement.points, first.movement.base, first.movement.qualifying), (Points(1_000), Some(Points(1_200)), true));
+        let posting = post(&invoice("B", "repair", "800"));
+        let second = &posting.entries[0];
+        assert_eq!((second.movement.points, second.movement.base, second.movement.qualifying), (Points(800), None, false));
+        assert_eq!(posting.lot.and_then(|lot| lot.pending_since), Some(invoice("B", "repair", "800").business_date));
+        assert_eq!((account.balance.active, account.balance.pending, account.lifetime), (Points(0), Points(1_900), Points(1_100)));
     }
 }

@@ -6,11 +6,13 @@ use chrono::DateTime;
 use jifen_contracts::{
     code::Text,
     document::Payer,
-    event::{AcceptedLine, Bonus, BonusRule, InvoiceAccepted},
+    event::{AcceptedLine, AccrualSource, Bonus, BonusRule, InvoiceAccepted},
     program::{AppliedProgram, Earn, Expiry, ExpiryMode, Membership, Messages, Program, Stacking},
 };
 use jifen_kernel::{MemberId, Money, Points, Rate, StoreCode, Token};
 use uuid::Uuid;
+
+use super::direct::DirectAccrual;
 
 pub fn member(number: u128) -> MemberId {
     MemberId(Uuid::from_u128(number))
@@ -75,4 +77,24 @@ pub fn bonus(campaign: &str, category: &str, factor_basis_points: u32, points: i
     let token = |text| Token::try_new(text).expect("token");
     let rule = BonusRule::Multiplier { category: token(category), factor_basis_points };
     Bonus { campaign: token(campaign), version: 1, points: Points(points), rule }
+}
+
+/// A review.
+pub fn direct(number: &str, who: u128) -> DirectAccrual {
+    DirectAccrual {
+        source: AccrualSource::Interaction,
+        store: StoreCode::try_new("SH01").expect("store"),
+        document: number.to_owned(),
+        member_id: member(who),
+        member_no: "M1".to_owned(),
+        occurred_at: "2026-10-01T02:21:33Z".parse().expect("instant"),
+        business_date: "2026-10-01".parse().expect("date"),
+        program_version: 1,
+        subject: "review".to_owned(),
+        about: None,
+        amount: None,
+        qualifying: true,
+        awaiting: false,
+        expires_on: "2028-10-31".parse().expect("date"),
+    }
 }

@@ -1,14 +1,17 @@
 //! campaign's answer closes an accrual: bonus posted, or none.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use jifen_contracts::event::{Bonus, BonusRule, CategoryBase, EntryKind};
-use jifen_kernel::{Points, Rate, StoreCode, Token};
+use jifen_contracts::{
+    event::{AccrualSource, Bonus, BonusRule, CategoryBase, EntryKind},
+    program::Earn,
+};
+use jifen_kernel::{Rate, StoreCode, Token};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::{
-    account::{Account, Movement},
-    post_invoice::{Lot, Posting},
+    account::{Account, Movement, issued_by},
+    post_invoice::Posting,
 };
 
 /// The accrual that an answer is about.
@@ -22,6 +25,10 @@ pub struct OpenAccrual {
     pub categories: Vec<CategoryBase>,
     /// The last day of everything that it earns.
     pub expires_on: NaiveDate,
+    /// Its local day.
+    pub business_date: NaiveDate,
+    /// The member was not activated, as far as ingest knew.
+    pub awaiting: bool,
 }
 
 /// An answer that can't be right.
@@ -76,11 +83,13 @@ fn factor_text(basis_points: u32) -> String {
     Decimal::new(i64::from(basis_points), 4).normalize().to_string()
 }
 
-/// Posts the bonuses of a checked answer: one lot, with the accrual's own expiry.
+/// Posts the bonuses of a checked answer: one lot, with the accrual's own expiry; `pending` if the member is not activated.
 pub fn decide_settlement(
     account: &mut Account,
     accrual: &OpenAccrual,
     bonuses: &[Bonus],
+    earn: &Earn,
+    pending: bool,
     posted_at: DateTime<Utc>,
     next_id: &mut dyn FnMut() -> Uuid,
 ) -> Posting {
@@ -91,8 +100,9 @@ pub fn decide_settlement(
             BonusRule::Multiplier { category, factor_basis_points } => (Some(category), Some(factor_text(*factor_basis_points))),
             BonusRule::Fixed { .. } => (None, None),
         };
-        posting.entries.push(account.credit(Movement {
+        let movement = Movement {
             entry_id: next_id(),
+            source: AccrualSource::Invoice,
             kind: EntryKind::Bonus,
             store: accrual.store.clone(),
             document: accrual.document.clone(),
@@ -106,16 +116,17 @@ pub fn decide_settlement(
             rate,
             base: category.and_then(|category| find(&accrual.categories, category)).map(|found| found.base),
             posted_at,
-        }));
+            qualifying: !category.is_some_and(|category| earn.not_qualifying.contains(category)),
+            of_entry: None,
+        };
+        posting.entries.push(account.credit(issued_by(&accrual.store), movement, pending));
     }
-    let points: Points = posting.entries.iter().map(|entry| entry.movement.points).sum();
-    posting.lot = points.is_positive().then_some(Lot { lot_id, points });
-    posting
+    posting.with_lot(lot_id, pending.then_some(accrual.business_date))
 }
 
 #[cfg(test)]
 mod tests {
-    use jifen_kernel::Money;
+    use jifen_kernel::{Money, Points};
 
     use super::*;
     use crate::domain::samples::{bonus, member};
@@ -127,19 +138,23 @@ mod tests {
             document: "R1".to_owned(),
             categories: vec![category("maintenance", 1500), category("parts", 733)],
             expires_on: NaiveDate::MAX,
+            business_date: NaiveDate::MIN,
+            awaiting: false,
         }
     }
 
     #[test]
     fn a_bonus_is_posted_with_the_accruals_expiry() {
         let mut account = Account::new(member(1), "M1".to_owned());
+        let earn = Earn { not_qualifying: vec![Token::try_new("parts").expect("token")], ..Earn::default() };
         let bonuses = [bonus("double", "maintenance", 20_000, 1500), bonus("half", "parts", 15_000, 366)];
         assert_eq!(check_bonuses(&accrual(), &bonuses), Ok(()));
-        let posting = decide_settlement(&mut account, &accrual(), &bonuses, DateTime::UNIX_EPOCH, &mut || Uuid::nil());
+        let posting = decide_settlement(&mut account, &accrual(), &bonuses, &earn, false, DateTime::UNIX_EPOCH, &mut || Uuid::nil());
         assert_eq!(account.balance.active, Points(1866));
         assert_eq!(posting.entries[0].movement.rule, "campaign:double@1");
+        assert_eq!(posting.entries.iter().map(|entry| entry.movement.qualifying).collect::<Vec<_>>(), [true, false], "as the category");
         assert!(posting.entries.iter().all(|entry| entry.movement.expires_on == NaiveDate::MAX));
-        let none = decide_settlement(&mut account, &accrual(), &[], DateTime::UNIX_EPOCH, &mut || Uuid::nil());
+        let none = decide_settlement(&mut account, &accrual(), &[], &earn, false, DateTime::UNIX_EPOCH, &mut || Uuid::nil());
         assert_eq!(none, Posting::default());
     }
 
@@ -164,7 +179,9 @@ mod tests {
         assert_eq!(check_bonuses(&paid, &[fixed(80_001, &[])]), Err(WrongBonus::TooLittle("gift".to_owned())));
         assert_eq!(check_bonuses(&paid, &[fixed(1, &["parts"])]), Err(WrongBonus::TooLittle("gift".to_owned())));
         let mut account = Account::new(member(1), "M1".to_owned());
-        let posting = decide_settlement(&mut account, &paid, &[fixed(0, &[])], DateTime::UNIX_EPOCH, &mut || Uuid::nil());
+        let posting =
+            decide_settlement(&mut account, &paid, &[fixed(0, &[])], &Earn::default(), true, DateTime::UNIX_EPOCH, &mut || Uuid::nil());
         assert_eq!((posting.entries[0].movement.points, &posting.entries[0].movement.category), (Points(200), &None));
+        assert_eq!((account.balance.pending, account.balance.active), (Points(200), Points(0)));
     }
 }

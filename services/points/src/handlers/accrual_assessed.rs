@@ -13,7 +13,7 @@ use crate::{
     store::{
         accounts,
         accruals::{self, DocumentKey, Settling},
-        entries,
+        activations, entries,
     },
 };
 
@@ -40,7 +40,7 @@ impl BatchHandler for AccrualAssessedHandler {
         let loaded = accruals::load_locked(tx, &keys).await?;
         let mut open: BTreeMap<DocumentKey, Settling> =
             loaded.into_iter().map(|accrual| ((accrual.open.store.to_string(), accrual.open.document.clone()), accrual)).collect();
-        let (due, fates) = choose(batch, &mut open);
+        let (due, fates) = choose(cx, batch, &mut open);
         if due.is_empty() {
             return Ok(fates);
         }
@@ -49,13 +49,18 @@ impl BatchHandler for AccrualAssessedHandler {
         let members = due.iter().map(|(_, accrual)| (accrual.member_id, accrual.member_no.as_str())).collect();
         let mut accounts = accounts::load_locked(tx, &members).await?;
         let mut posted = entries::load_posted(tx, &keys).await?;
+        let awaiting = due.iter().filter(|(_, accrual)| accrual.open.awaiting).map(|(_, accrual)| accrual.member_id).collect();
+        let activated = activations::load(tx, &awaiting).await?;
         // Decide in stream order.
         let mut next_id = ids(cx, out);
         let mut postings = Vec::with_capacity(due.len());
         for ((place, accrual), key) in due.iter().zip(&keys) {
             let Incoming { item, cause, .. } = &batch[*place];
             let account = accounts.get_mut(&accrual.member_id).ok_or_else(|| Failure::defect("an account that was locked is missing"))?;
-            let posting = decide_settlement(account, &accrual.open, &item.data.bonuses, out.now(), &mut next_id);
+            let applied = cx.programs.get(accrual.program_version).ok_or_else(|| Failure::transient("a program vanished"))?;
+            let pending = accrual.open.awaiting && !activated.contains(&accrual.member_id);
+            let (bonuses, earn) = (&item.data.bonuses, &applied.program.earn);
+            let posting = decide_settlement(account, &accrual.open, bonuses, earn, pending, out.now(), &mut next_id);
             let mut all = posted.remove(key).unwrap_or_default();
             all.extend(posting.entries.iter().map(outbound::posted_entry));
             out.event(cause, Some(account.sequence), &outbound::accrual_settled(accrual, all, account.balance));
@@ -70,7 +75,7 @@ impl BatchHandler for AccrualAssessedHandler {
 }
 
 /// Those that this batch closes, in stream order. A repeated answer finds its accrual closed, or taken by the one before.
-fn choose(batch: &Batch, open: &mut BTreeMap<DocumentKey, Settling>) -> (Vec<(usize, Settling)>, Fates) {
+fn choose(cx: &Ctx, batch: &Batch, open: &mut BTreeMap<DocumentKey, Settling>) -> (Vec<(usize, Settling)>, Fates) {
     let mut fates = Fates::done();
     let mut due = Vec::with_capacity(batch.len());
     let known: std::collections::BTreeSet<DocumentKey> = open.keys().cloned().collect();
@@ -86,6 +91,8 @@ fn choose(batch: &Batch, open: &mut BTreeMap<DocumentKey, Settling>) -> (Vec<(us
             fates.poison.push((place, Poison::invariant("the answer names another member than the accrual")));
         } else if let Err(wrong) = check_bonuses(&accrual.open, &answer.bonuses) {
             fates.poison.push((place, Poison::invariant(wrong.to_string())));
+        } else if cx.programs.get(accrual.program_version).is_none() {
+            fates.retry.push((place, format!("program version {} isn't known yet", accrual.program_version)));
         } else if let Some(accrual) = open.remove(&key) {
             due.push((place, accrual));
         }

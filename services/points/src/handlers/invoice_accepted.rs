@@ -1,16 +1,21 @@
 //! `ingest.invoice_accepted`: base points and first spending, announced as `earned` also with 0 points.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
+use chrono::NaiveDate;
 use jifen_contracts::event::InvoiceAccepted;
+use jifen_kernel::{MemberId, Points};
 use jifen_runtime::{BatchHandler, Ctx, Event, Failure, Fates, Incoming, Outbox, Poison};
 use sqlx::PgConnection;
 
 use super::ids;
 use crate::{
-    domain::post_invoice::{Valued, decide_posting, decide_value},
+    domain::{
+        base::total,
+        post_invoice::{Valued, decide_daily_cap, decide_posting, decide_value},
+    },
     outbound,
-    store::{accounts, accruals, entries},
+    store::{accounts, accruals, activations, entries},
 };
 
 /// Posts accepted invoices.
@@ -48,23 +53,69 @@ impl BatchHandler for InvoiceAcceptedHandler {
         }
         // Load, then decide in stream order.
         places.sort_unstable_by_key(|(place, _)| *place);
-        let members = places.iter().map(|(place, _)| &batch[*place].item.data).map(|i| (i.member_id, i.member_no.as_str())).collect();
-        let mut accounts = accounts::load_locked(tx, &members).await?;
+        let invoices = || places.iter().map(|(place, _)| &batch[*place].item.data);
+        let mut accounts = accounts::load_locked(tx, &invoices().map(|i| (i.member_id, i.member_no.as_str())).collect()).await?;
+        let awaiting = invoices().filter(|invoice| invoice.awaiting_activation).map(|invoice| invoice.member_id).collect();
+        let activated = activations::load(tx, &awaiting).await?;
+        let mut days = load_days(cx, tx, invoices()).await?;
         let mut next_id = ids(cx, out);
         let mut postings = Vec::with_capacity(places.len());
+        let mut cut = Vec::new();
         for (place, valued) in places {
             let Incoming { item, cause, .. } = &batch[place];
             let invoice = &item.data;
             let account = accounts.get_mut(&invoice.member_id).ok_or_else(|| Failure::defect("an account that was locked is missing"))?;
             let applied = cx.programs.get(invoice.program_version).ok_or_else(|| Failure::transient("a program vanished"))?;
-            let posting = decide_posting(account, invoice, valued, &applied, out.now(), &mut next_id);
+            let left = days.left(invoice, applied.program.earn.daily_cap);
+            let capped = left.and_then(|left| decide_daily_cap(valued, left));
+            let valued = capped.as_ref().unwrap_or(valued);
+            days.add(invoice, total(&valued.base.categories));
+            let pending = invoice.awaiting_activation && !activated.contains(&invoice.member_id);
+            let posting = decide_posting(account, invoice, valued, &applied, pending, out.now(), &mut next_id);
             out.event(cause, Some(account.sequence), &outbound::earned(invoice, valued, posting.first_spending));
             postings.push(posting);
+            if let (Some(valued), Some(left)) = (capped, left) {
+                cut.push(((invoice.store.to_string(), invoice.invoice_no.clone()), valued, left));
+            }
         }
         // Save.
+        if !cut.is_empty() {
+            accruals::save_cut(tx, &cut).await?;
+        }
         entries::save(tx, &postings, out.now()).await?;
         accounts::save(tx, &accounts).await?;
         Ok(fates)
+    }
+}
+
+/// The base of members' days, of locked accounts: read only for programs with a daily cap.
+async fn load_days(cx: &Ctx, tx: &mut PgConnection, invoices: impl Iterator<Item = &InvoiceAccepted>) -> Result<Days, Failure> {
+    let is_capped = |invoice: &&InvoiceAccepted| {
+        cx.programs.get(invoice.program_version).is_some_and(|applied| applied.program.earn.daily_cap.is_some())
+    };
+    let days: BTreeSet<_> = invoices.filter(is_capped).map(|invoice| (invoice.member_id, invoice.business_date)).collect();
+    if days.is_empty() {
+        return Ok(Days::default());
+    }
+    accruals::load_daily_base(tx, &days).await.map(Days)
+}
+
+/// Base posted by member and business date.
+#[derive(Default)]
+struct Days(BTreeMap<(MemberId, NaiveDate), Points>);
+
+impl Days {
+    /// What the cap leaves to this invoice.
+    fn left(&self, invoice: &InvoiceAccepted, cap: Option<Points>) -> Option<Points> {
+        let posted = self.0.get(&(invoice.member_id, invoice.business_date)).copied().unwrap_or_default();
+        cap.map(|cap| (cap - posted).max(Points::ZERO))
+    }
+
+    /// Takes in what was posted just now, also by an older version that has no cap.
+    fn add(&mut self, invoice: &InvoiceAccepted, base: Points) {
+        if let Some(posted) = self.0.get_mut(&(invoice.member_id, invoice.business_date)) {
+            *posted += base;
+        }
     }
 }
 

@@ -1,14 +1,19 @@
 //! One file an inbound event.
 
 pub mod accrual_assessed;
+pub mod bonus_granted;
+pub mod direct;
+pub mod interaction_recorded;
 pub mod invoice_accepted;
+pub mod member_activated;
+pub mod partner_purchase_recorded;
 
 use uuid::Uuid;
 
 use jifen_runtime::{Ctx, Outbox};
 
 /// Where a batch's ids come from.
-fn ids<'a>(cx: &'a Ctx, out: &Outbox) -> impl FnMut() -> Uuid + 'a {
+pub fn ids<'a>(cx: &'a Ctx, out: &Outbox) -> impl FnMut() -> Uuid + 'a {
     let now = out.now();
     move || cx.ids.next(now)
 }

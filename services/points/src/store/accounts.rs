@@ -71,10 +71,10 @@ async fn lock(tx: &mut PgConnection, members: &[Uuid]) -> Result<Accounts, Failu
 pub async fn save(tx: &mut PgConnection, accounts: &Accounts) -> Result<(), Failure> {
     let each = || accounts.values();
     sqlx::query!(
-        "update account a set active = u.active, lifetime = u.lifetime, first_spending_ordinal = u.ordinal,
+        "update account a set active = u.active, pending = u.pending, lifetime = u.lifetime, first_spending_ordinal = u.ordinal,
                 first_spending_stands = u.stands, sequence = u.sequence, head = u.head
-         from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::int[], $5::bool[], $6::bigint[], $7::bytea[])
-              u(member_id, active, lifetime, ordinal, stands, sequence, head)
+         from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::int[], $5::bool[], $6::bigint[], $7::bytea[], $8::bigint[])
+              u(member_id, active, lifetime, ordinal, stands, sequence, head, pending)
          where a.member_id = u.member_id",
         &each().map(|a| a.member_id.0).collect::<Vec<_>>(),
         &each().map(|a| a.balance.active.0).collect::<Vec<_>>(),
@@ -83,6 +83,7 @@ pub async fn save(tx: &mut PgConnection, accounts: &Accounts) -> Result<(), Fail
         &each().map(|a| a.first_spending_stands).collect::<Vec<_>>(),
         &each().map(|a| a.sequence).collect::<Vec<_>>(),
         &each().map(|a| a.head.to_vec()).collect::<Vec<_>>(),
+        &each().map(|a| a.balance.pending.0).collect::<Vec<_>>(),
     )
     .execute(tx)
     .await?;

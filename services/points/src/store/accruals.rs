@@ -1,12 +1,12 @@
 //! Claims: one row an accrual, inserted at its posting, closed at its settlement.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use jifen_contracts::event::{CategoryBase, InvoiceAccepted, KeyedHash};
-use jifen_kernel::{MemberId, StoreCode};
+use jifen_kernel::{MemberId, Points, StoreCode};
 use jifen_runtime::{BadRow, Failure};
-use sqlx::{PgConnection, types::Json};
+use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::domain::{post_invoice::Valued, settle_accrual::OpenAccrual};
 
@@ -24,9 +24,10 @@ pub async fn claim_posted(
     let valued = || rows.iter().map(|(_, valued)| *valued);
     let new = sqlx::query!(
         "insert into accrual (store, document, member_id, member_no, issued_at, business_date, received_at, program_version,
-                              vehicle, visit, paid_visit, categories, expires_on, posted_at)
-         select u.*, $14 from unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::timestamptz[], $6::date[], $7::timestamptz[],
-                                     $8::int[], $9::text[], $10::bool[], $11::bool[], $12::jsonb[], $13::date[]) u
+                              vehicle, visit, paid_visit, categories, expires_on, awaiting, posted_at)
+         select u.*, $15 from unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::timestamptz[], $6::date[], $7::timestamptz[],
+                                     $8::int[], $9::text[], $10::bool[], $11::bool[], $12::jsonb[], $13::date[],
+                                     $14::bool[]) u
          on conflict do nothing returning store, document",
         &each().map(|i| i.store.to_string()).collect::<Vec<_>>(),
         &each().map(|i| i.invoice_no.clone()).collect::<Vec<_>>(),
@@ -41,6 +42,7 @@ pub async fn claim_posted(
         &valued().map(|v| v.base.paid_visit).collect::<Vec<_>>(),
         &valued().map(|v| Json(&v.base.categories)).collect::<Vec<_>>() as &[Json<&Vec<CategoryBase>>],
         &valued().map(|v| v.expires_on).collect::<Vec<_>>(),
+        &each().map(|i| i.awaiting_activation.then_some(true)).collect::<Vec<_>>() as &[Option<bool>],
         posted_at,
     )
     .fetch_all(tx)
@@ -58,8 +60,6 @@ pub struct Settling {
     pub member_no: String,
     /// Settlement of the invoice.
     pub issued_at: DateTime<Utc>,
-    /// Its local day.
-    pub business_date: NaiveDate,
     /// The rules applied.
     pub program_version: u32,
     /// The vehicle, hashed.
@@ -76,7 +76,8 @@ pub struct Settling {
 pub async fn load_locked(tx: &mut PgConnection, keys: &[DocumentKey]) -> Result<Vec<Settling>, Failure> {
     let rows = sqlx::query!(
         r#"select store, document, member_id, member_no, issued_at, business_date, program_version, vehicle, visit, paid_visit,
-                  categories as "categories: Json<Vec<CategoryBase>>", expires_on, settled_at is not null as "settled!"
+                  categories as "categories: Json<Vec<CategoryBase>>", expires_on, coalesce(awaiting, false) as "awaiting!",
+                  settled_at is not null as "settled!"
            from accrual where (store, document) in (select * from unnest($1::text[], $2::text[]))
            order by store, document for update"#,
         &keys.iter().map(|key| key.0.clone()).collect::<Vec<_>>(),
@@ -92,11 +93,12 @@ pub async fn load_locked(tx: &mut PgConnection, keys: &[DocumentKey]) -> Result<
                 document: row.document.clone(),
                 categories: row.categories.0,
                 expires_on: row.expires_on,
+                business_date: row.business_date,
+                awaiting: row.awaiting,
             },
             member_id: MemberId(row.member_id),
             member_no: row.member_no,
             issued_at: row.issued_at,
-            business_date: row.business_date,
             program_version: u32::try_from(row.program_version).map_err(|_| bad("program_version"))?,
             vehicle: row.vehicle.map(KeyedHash),
             visit: row.visit,
@@ -118,4 +120,75 @@ pub async fn save_settled(tx: &mut PgConnection, keys: &[DocumentKey], settled_a
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// What members earned by invoices of these business dates so far, before bonuses: of locked members. Only a program with a
+/// daily cap asks. An invoice is posted on its business date or later, or hours before it where a store's clock is ahead.
+pub async fn load_daily_base(
+    tx: &mut PgConnection,
+    days: &BTreeSet<(MemberId, NaiveDate)>,
+) -> Result<BTreeMap<(MemberId, NaiveDate), Points>, Failure> {
+    let rows = sqlx::query!(
+        r#"select u.member_id as "member_id!", u.day as "day!",
+                  (select coalesce(sum(e.points), 0)::bigint from entry e join accrual a on a.store = e.store and a.document = e.document
+                   where e.member_id = u.member_id and e.kind = 'accrual' and e.source is null and e.of_entry is null
+                     and e.posted_at >= u.day - interval '2 days' and a.business_date = u.day) as "base!"
+           from unnest($1::uuid[], $2::date[]) u(member_id, day)"#,
+        &days.iter().map(|(member, _)| member.0).collect::<Vec<_>>(),
+        &days.iter().map(|(_, day)| *day).collect::<Vec<_>>(),
+    )
+    .fetch_all(tx)
+    .await?;
+    Ok(rows.into_iter().map(|row| ((MemberId(row.member_id), row.day), Points(row.base))).collect())
+}
+
+/// What a daily cap left of just claimed invoices, and of what it left that much.
+pub async fn save_cut(tx: &mut PgConnection, cut: &[(DocumentKey, Valued, Points)]) -> Result<(), Failure> {
+    sqlx::query!(
+        "update accrual a set categories = u.categories, daily_left = u.daily_left
+         from unnest($1::text[], $2::text[], $3::jsonb[], $4::bigint[]) u(store, document, categories, daily_left)
+         where (a.store, a.document) in (select * from unnest($1::text[], $2::text[])) and a.store = u.store and a.document = u.document",
+        &cut.iter().map(|(key, ..)| key.0.clone()).collect::<Vec<_>>(),
+        &cut.iter().map(|(key, ..)| key.1.clone()).collect::<Vec<_>>(),
+        &cut.iter().map(|(_, valued, _)| Json(&valued.base.categories)).collect::<Vec<_>>() as &[Json<&Vec<CategoryBase>>],
+        &cut.iter().map(|(.., left)| left.0).collect::<Vec<_>>(),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// An invoice's accrual as it was posted.
+pub struct PostedAccrual {
+    /// Its local day.
+    pub business_date: NaiveDate,
+    /// The rules applied.
+    pub program_version: u32,
+    /// Paid amounts and base, after caps.
+    pub categories: Vec<CategoryBase>,
+    /// What a daily cap that cut it left.
+    pub daily_left: Option<Points>,
+}
+
+/// The accrual of a member's invoice.
+pub async fn find(pool: &PgPool, member_id: MemberId, store: &str, document: &str) -> Result<Option<PostedAccrual>, Failure> {
+    let row = sqlx::query!(
+        r#"select business_date, program_version, categories as "categories: Json<Vec<CategoryBase>>", daily_left
+           from accrual where store = $1 and document = $2 and member_id = $3"#,
+        store,
+        document,
+        member_id.0
+    )
+    .fetch_optional(pool)
+    .await?;
+    let read = row.map(|row| {
+        let bad = |_| BadRow { table: "accrual", key: format!("{store}/{document}"), what: "program_version" };
+        Ok(PostedAccrual {
+            business_date: row.business_date,
+            program_version: u32::try_from(row.program_version).map_err(bad)?,
+            categories: row.categories.0,
+            daily_left: row.daily_left.map(Points),
+        })
+    });
+    read.transpose().map_err(|bad: BadRow| Failure::from(bad))
 }

@@ -1,18 +1,35 @@
 //! Entries and lots: written once, together.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use jifen_contracts::event::{EntryKind, PostedEntry};
-use jifen_kernel::{MemberId, Points, Token};
+use jifen_contracts::event::{AccrualSource, EntryKind, PostedEntry};
+use jifen_kernel::{MemberId, Points, StoreCode, Token};
 use jifen_runtime::{BadRow, Failure};
 use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
 
 use super::accruals::DocumentKey;
-use crate::domain::{account::Entry, post_invoice::Posting};
+use crate::domain::{
+    account::{Entry, Movement},
+    activation::PendingEntry,
+    post_invoice::{Lot, Posting},
+};
 
-fn kind_of(text: &str) -> Option<EntryKind> {
-    [EntryKind::Accrual, EntryKind::FirstSpending, EntryKind::Bonus].into_iter().find(|kind| kind.as_str() == text)
+pub(super) fn kind_of(text: &str) -> Option<EntryKind> {
+    use EntryKind::{Accrual, Activation, Bonus, FirstSpending, Interaction, Lapse, Partner};
+    [Accrual, FirstSpending, Bonus, Interaction, Partner, Activation, Lapse].into_iter().find(|kind| kind.as_str() == text)
+}
+
+/// The word of a source in the ledger; an invoice has none.
+fn word_of(source: AccrualSource) -> Option<String> {
+    (source != AccrualSource::Invoice).then(|| source.as_str().to_owned())
+}
+
+pub(super) fn source_of(text: Option<&str>) -> Option<AccrualSource> {
+    use AccrualSource::{Grant, Interaction, Invoice, PartnerPurchase};
+    let Some(text) = text else { return Some(Invoice) };
+    [Interaction, PartnerPurchase, Grant].into_iter().find(|source| source.as_str() == text)
 }
 
 /// Writes the entries and lots of a batch's postings.
@@ -23,7 +40,18 @@ pub async fn save(tx: &mut PgConnection, postings: &[Posting], at: DateTime<Utc>
     }
     save_entries(tx, &entries).await?;
     // A posting's entries share member, document and expiry with its lot.
-    let lots: Vec<_> = postings.iter().filter_map(|p| Some((p.lot.as_ref()?, p.entries.first()?))).collect();
+    let lots = postings.iter().filter_map(|p| Some((p.lot.as_ref()?, p.entries.first()?)));
+    let (pending, live): (Vec<_>, Vec<_>) = lots.partition(|(lot, _)| lot.pending_since.is_some());
+    if !live.is_empty() {
+        save_lots(tx, &live, at).await?;
+    }
+    if !pending.is_empty() {
+        save_pending_lots(tx, &pending, at).await?;
+    }
+    Ok(())
+}
+
+async fn save_lots(tx: &mut PgConnection, lots: &[(&Lot, &Entry)], at: DateTime<Utc>) -> Result<(), Failure> {
     sqlx::query!(
         "insert into lot (member_id, lot_id, store, document, points, remaining, expires_on, created_at)
          select u.member_id, u.lot_id, u.store, u.document, u.points, u.points, u.expires_on, $7
@@ -42,19 +70,39 @@ pub async fn save(tx: &mut PgConnection, postings: &[Posting], at: DateTime<Utc>
     Ok(())
 }
 
-async fn save_entries(tx: &mut PgConnection, entries: &[&Entry]) -> Result<(), Failure> {
+async fn save_pending_lots(tx: &mut PgConnection, lots: &[(&Lot, &Entry)], at: DateTime<Utc>) -> Result<(), Failure> {
+    sqlx::query!(
+        "insert into pending_lot (member_id, lot_id, store, document, points, expires_on, business_date, created_at)
+         select u.*, $8 from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::date[], $7::date[]) u",
+        &lots.iter().map(|(_, entry)| entry.member_id.0).collect::<Vec<_>>(),
+        &lots.iter().map(|(lot, _)| lot.lot_id).collect::<Vec<_>>(),
+        &lots.iter().map(|(_, entry)| entry.movement.store.to_string()).collect::<Vec<_>>(),
+        &lots.iter().map(|(_, entry)| entry.movement.document.clone()).collect::<Vec<_>>(),
+        &lots.iter().map(|(lot, _)| lot.points.0).collect::<Vec<_>>(),
+        &lots.iter().map(|(_, entry)| entry.movement.expires_on).collect::<Vec<_>>(),
+        &lots.iter().map(|(lot, _)| lot.pending_since).collect::<Vec<_>>() as &[Option<NaiveDate>],
+        at,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Writes entries.
+pub async fn save_entries(tx: &mut PgConnection, entries: &[&Entry]) -> Result<(), Failure> {
     let each = || entries.iter();
     sqlx::query!(
         "insert into entry (member_id, sequence, entry_id, debit, credit, points, kind, store, document, category, rule, ordinal,
-                            qualifying, pending, lot_id, expires_on, paid_fen, rate, base, posted_at, hash)
+                            qualifying, pending, lot_id, expires_on, paid_fen, rate, base, posted_at, hash, source, of_entry)
          select * from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[],
                               $9::text[], $10::text[], $11::text[], $12::int[], $13::bool[], $14::bool[], $15::uuid[], $16::date[],
-                              $17::bigint[], $18::text[], $19::bigint[], $20::timestamptz[], $21::bytea[])",
+                              $17::bigint[], $18::text[], $19::bigint[], $20::timestamptz[], $21::bytea[],
+                              $22::text[], $23::uuid[])",
         &each().map(|e| e.member_id.0).collect::<Vec<_>>(),
         &each().map(|e| e.sequence).collect::<Vec<_>>(),
         &each().map(|e| e.movement.entry_id).collect::<Vec<_>>(),
         &each().map(|e| e.debit.clone()).collect::<Vec<_>>(),
-        &each().map(|e| e.credit.to_owned()).collect::<Vec<_>>(),
+        &each().map(|e| e.credit.to_string()).collect::<Vec<_>>(),
         &each().map(|e| e.movement.points.0).collect::<Vec<_>>(),
         &each().map(|e| e.movement.kind.as_str().to_owned()).collect::<Vec<_>>(),
         &each().map(|e| e.movement.store.to_string()).collect::<Vec<_>>(),
@@ -62,7 +110,7 @@ async fn save_entries(tx: &mut PgConnection, entries: &[&Entry]) -> Result<(), F
         &each().map(|e| e.movement.category.as_ref().map_or("", Token::as_str).to_owned()).collect::<Vec<_>>(),
         &each().map(|e| e.movement.rule.clone()).collect::<Vec<_>>(),
         &each().map(|e| e.movement.ordinal).collect::<Vec<_>>(),
-        &each().map(|e| e.qualifying).collect::<Vec<_>>(),
+        &each().map(|e| e.movement.qualifying).collect::<Vec<_>>(),
         &each().map(|e| e.pending).collect::<Vec<_>>(),
         &each().map(|e| e.movement.lot_id).collect::<Vec<_>>(),
         &each().map(|e| e.movement.expires_on).collect::<Vec<_>>(),
@@ -71,17 +119,20 @@ async fn save_entries(tx: &mut PgConnection, entries: &[&Entry]) -> Result<(), F
         &each().map(|e| e.movement.base.map(|base| base.0)).collect::<Vec<_>>() as &[Option<i64>],
         &each().map(|e| e.movement.posted_at).collect::<Vec<_>>(),
         &each().map(|e| e.hash.to_vec()).collect::<Vec<_>>(),
+        &each().map(|e| word_of(e.movement.source)).collect::<Vec<_>>() as &[Option<String>],
+        &each().map(|e| e.movement.of_entry).collect::<Vec<_>>() as &[Option<Uuid>],
     )
     .execute(tx)
     .await?;
     Ok(())
 }
 
-/// The entries of documents, by document, in the order of their chains.
+/// What invoices earned, by document, in the order of their chains.
 pub async fn load_posted(tx: &mut PgConnection, keys: &[DocumentKey]) -> Result<HashMap<DocumentKey, Vec<PostedEntry>>, Failure> {
     let rows = sqlx::query!(
         "select store, document, entry_id, kind, rule, category, points, qualifying, pending from entry
-         where (store, document) in (select * from unnest($1::text[], $2::text[])) order by member_id, sequence",
+         where (store, document) in (select * from unnest($1::text[], $2::text[])) and source is null and of_entry is null
+         order by member_id, sequence",
         &keys.iter().map(|key| key.0.clone()).collect::<Vec<_>>(),
         &keys.iter().map(|key| key.1.clone()).collect::<Vec<_>>(),
     )
@@ -104,70 +155,50 @@ pub async fn load_posted(tx: &mut PgConnection, keys: &[DocumentKey]) -> Result<
     Ok(posted)
 }
 
-fn category_of(text: &str) -> Result<Option<Token>, ()> {
-    if text.is_empty() { Ok(None) } else { Token::try_new(text).map(Some).map_err(|_| ()) }
-}
-
-/// An entry as listed.
-pub struct ListedEntry {
-    /// The entry as posted.
-    pub posted: PostedEntry,
-    /// Its place in the chain.
-    pub sequence: i64,
-    /// Where the document came from.
-    pub store: String,
-    /// The document.
-    pub document: String,
-    /// The lot's last day.
-    pub expires_on: NaiveDate,
-    /// What was paid, in fen.
-    pub paid_fen: Option<i64>,
-    /// The rate or factor applied.
-    pub rate: Option<String>,
-    /// The base that a factor worked on.
-    pub base: Option<i64>,
-    /// When.
-    pub posted_at: DateTime<Utc>,
-    /// Its hash, hex.
-    pub hash: String,
-}
-
-/// A member's entries below `before`, newest first.
-pub async fn list(pool: &PgPool, member_id: MemberId, before: i64, limit: i64) -> Result<Vec<ListedEntry>, Failure> {
+/// The entries of pending lots, by member, in the order of their chains.
+pub async fn load_pending(
+    tx: &mut PgConnection,
+    members: &[MemberId],
+    lots: &[Uuid],
+) -> Result<BTreeMap<MemberId, Vec<PendingEntry>>, Failure> {
     let rows = sqlx::query!(
-        "select sequence, entry_id, kind, points, store, document, category, rule, qualifying, pending, expires_on, paid_fen, rate, base,
-                posted_at, hash
-         from entry where member_id = $1 and sequence < $2 order by sequence desc limit $3",
-        member_id.0,
-        before,
-        limit
+        "select member_id, entry_id, debit, points, kind, source, store, document, category, rule, ordinal, qualifying, lot_id, expires_on,
+                posted_at
+         from entry where member_id = any($1) and lot_id = any($2) and of_entry is null order by member_id, sequence",
+        &members.iter().map(|member| member.0).collect::<Vec<_>>(),
+        lots,
     )
-    .fetch_all(pool)
+    .fetch_all(tx)
     .await?;
-    let read = rows.into_iter().map(|row| {
+    let mut pending: BTreeMap<MemberId, Vec<PendingEntry>> = BTreeMap::new();
+    for row in rows {
         let bad = |what| BadRow { table: "entry", key: row.entry_id.to_string(), what };
-        Ok(ListedEntry {
-            posted: PostedEntry {
-                entry_id: row.entry_id,
-                kind: kind_of(&row.kind).ok_or_else(|| bad("kind"))?,
-                rule: row.rule,
-                category: category_of(&row.category).map_err(|()| bad("category"))?,
-                points: Points(row.points),
-                qualifying: row.qualifying,
-                pending: row.pending,
-            },
-            sequence: row.sequence,
-            store: row.store,
+        let movement = Movement {
+            entry_id: row.entry_id,
+            source: source_of(row.source.as_deref()).ok_or_else(|| bad("source"))?,
+            kind: kind_of(&row.kind).ok_or_else(|| bad("kind"))?,
+            store: StoreCode::try_new(row.store.as_str()).map_err(|_| bad("store"))?,
             document: row.document,
+            category: category_of(&row.category).map_err(|()| bad("category"))?,
+            rule: row.rule,
+            ordinal: row.ordinal,
+            points: Points(row.points),
+            lot_id: row.lot_id,
             expires_on: row.expires_on,
-            paid_fen: row.paid_fen,
-            rate: row.rate,
-            base: row.base,
+            paid: None,
+            rate: None,
+            base: None,
             posted_at: row.posted_at,
-            hash: hex::encode(row.hash),
-        })
-    });
-    read.collect::<Result<_, BadRow>>().map_err(Failure::from)
+            qualifying: row.qualifying,
+            of_entry: None,
+        };
+        pending.entry(MemberId(row.member_id)).or_default().push(PendingEntry { funder: row.debit, movement });
+    }
+    Ok(pending)
+}
+
+pub(super) fn category_of(text: &str) -> Result<Option<Token>, ()> {
+    if text.is_empty() { Ok(None) } else { Token::try_new(text).map(Some).map_err(|_| ()) }
 }
 
 /// A member's live points by last day, soonest first.

@@ -2,4 +2,8 @@
 
 pub mod accounts;
 pub mod accruals;
+pub mod activations;
+pub mod direct;
 pub mod entries;
+pub mod listing;
+pub mod waiting;

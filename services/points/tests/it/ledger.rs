@@ -25,6 +25,7 @@ async fn an_invoice_becomes_base_bonus_and_one_settlement() {
     let nats = bench.env.nats("local").await;
     let account = ask::<AccountGet>(&nats, &MemberRequest { member_no: "M1".to_owned() }).await.expect("account");
     assert_eq!((account.active, account.lifetime, account.sequence), (Points(3100), Points(3100), 3));
+    assert_eq!(bench.explain_all("M1").await.len(), 3);
     assert_eq!(account.expiring.len(), 1);
     assert_eq!((account.expiring[0].on.to_string().as_str(), account.expiring[0].points), ("2028-10-31", Points(3100)));
     let page = EntriesRequest { member_no: "M1".to_owned(), limit: Some(2), before: None };
@@ -159,6 +160,10 @@ async fn the_runtime_role_can_only_append() {
         "delete from account",
         "delete from accrual",
         "update lot set points = 1",
+        "update direct_accrual set points = 1",
+        "delete from direct_accrual",
+        "update pending_lot set points = 1",
+        "delete from activation",
     ] {
         let refused = sqlx::raw_sql(forbidden).execute(&pool).await.expect_err(forbidden);
         assert_eq!(refused.as_database_error().and_then(|error| error.code().map(String::from)).as_deref(), Some("42501"), "{forbidden}");

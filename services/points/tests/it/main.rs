@@ -1,4 +1,7 @@
 //! points on real servers: everything that can happen to a message happens here.
 
+mod activation;
+mod caps;
+mod direct;
 mod ledger;
 mod support;

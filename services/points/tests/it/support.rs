@@ -6,15 +6,29 @@ use chrono::{DateTime, Utc};
 use jifen_contracts::{
     EventType,
     document::Payer,
-    event::{AcceptedLine, AccrualAssessed, AccrualSettled, Bonus, BonusRule, Earned, InvoiceAccepted},
+    endpoint::{AccountGet, AccountReply, EntriesList, EntriesRequest, EntryExplain, ExplainReply, ExplainRequest, MemberRequest},
+    event::{
+        AcceptedLine, AccrualAssessed, AccrualSettled, AccrualSource, Bonus, BonusGranted, BonusRule, Earned, InteractionRecorded,
+        InvoiceAccepted, MemberActivated, PartnerPurchaseRecorded,
+    },
     program::AppliedProgram,
     subject::STREAM_EVENTS,
 };
 use jifen_kernel::{MemberId, Money, Points, StoreCode, Token};
-use jifen_runtime::{Running, ServiceConfig};
+use jifen_runtime::{Running, ServiceConfig, ask};
 use jifen_testkit::{Schema, TestEnv, bus, samples, service_config};
 use serde_json::json;
 use uuid::Uuid;
+
+/// Everything that points reads.
+const DURABLES: [&str; 6] = [
+    "points_invoice_accepted",
+    "points_accrual_assessed",
+    "points_interaction_recorded",
+    "points_partner_purchase_recorded",
+    "points_bonus_granted",
+    "points_member_activated",
+];
 
 pub struct Bench {
     pub env: TestEnv,
@@ -30,7 +44,95 @@ pub fn token(text: &str) -> Token {
 
 pub fn program(version: u32) -> AppliedProgram {
     let rates = json!({ "maintenance": "1.5", "repair": "1.0", "parts": "1.2", "pass_through": "0" });
-    samples::program(version, json!({ "earn": { "rates": rates, "first_spending": 100 } }))
+    let interaction = |kind: &str, points: i64, count: u32, per: &str| json!({ "kind": kind, "name": { "zh": kind, "en": kind }, "points": points, "limit": { "count": count, "per": per } });
+    let mut review = interaction("review", 50, 1, "about");
+    review["within_days"] = json!(30);
+    let interactions = [review, interaction("share", 100, 1, "week"), interaction("check_in", 5, 1, "day")];
+    let partner = |code: &str, budget: Option<i64>| {
+        let mut partner = json!({ "code": code, "name": { "zh": code, "en": code }, "rate": "0.5" });
+        if let Some(budget) = budget {
+            partner["budget"] = json!(budget);
+        }
+        partner
+    };
+    let partners = [partner("fuel-1", Some(900)), partner("wash", None)];
+    samples::program(
+        version,
+        json!({ "earn": { "rates": rates, "first_spending": 100, "interactions": interactions, "partners": partners } }),
+    )
+}
+
+/// The same with caps.
+pub fn capped(version: u32, invoice_cap: i64, daily_cap: i64) -> AppliedProgram {
+    let mut applied = program(version);
+    (applied.program.earn.invoice_cap, applied.program.earn.daily_cap) = (Some(Points(invoice_cap)), Some(Points(daily_cap)));
+    applied
+}
+
+/// An interaction at noon, Shanghai's time, of this day.
+pub fn interaction(number: &str, member_number: u128, kind: &str, day: &str, about: Option<&str>) -> InteractionRecorded {
+    let occurred_at: DateTime<Utc> = format!("{day}T04:00:00Z").parse().expect("instant");
+    InteractionRecorded {
+        store: store(),
+        interaction_no: number.to_owned(),
+        member_id: member(member_number),
+        member_no: format!("M{member_number}"),
+        kind: token(kind),
+        occurred_at,
+        business_date: day.parse().expect("date"),
+        received_at: occurred_at,
+        program_version: 1,
+        about: about.map(str::to_owned),
+        awaiting_activation: false,
+    }
+}
+
+pub fn purchase(number: &str, member_number: u128, partner: &str, amount: &str) -> PartnerPurchaseRecorded {
+    let occurred_at: DateTime<Utc> = "2026-10-01T04:00:00Z".parse().expect("instant");
+    PartnerPurchaseRecorded {
+        store: store(),
+        purchase_no: number.to_owned(),
+        member_id: member(member_number),
+        member_no: format!("M{member_number}"),
+        partner: partner.to_owned(),
+        occurred_at,
+        business_date: "2026-10-01".parse().expect("date"),
+        received_at: occurred_at,
+        program_version: 1,
+        amount: Money::try_new(amount).expect("money"),
+        awaiting_activation: false,
+    }
+}
+
+pub fn grant(participation: &str, member_number: u128, points: i64) -> BonusGranted {
+    BonusGranted {
+        campaign: token("task"),
+        version: 1,
+        participation: participation.to_owned(),
+        ordinal: 1,
+        member_id: member(member_number),
+        member_no: format!("M{member_number}"),
+        store: store(),
+        points: Points(points),
+        qualifying: false,
+        at: "2026-10-01T04:00:00Z".parse().expect("instant"),
+        business_date: "2026-10-01".parse().expect("date"),
+        documents: Vec::new(),
+    }
+}
+
+pub fn activated(member_number: u128) -> MemberActivated {
+    MemberActivated {
+        member_id: member(member_number),
+        member_no: format!("M{member_number}"),
+        store: store(),
+        at: "2026-10-02T04:00:00Z".parse().expect("instant"),
+    }
+}
+
+pub fn awaiting(mut invoice: InvoiceAccepted) -> InvoiceAccepted {
+    invoice.awaiting_activation = true;
+    invoice
 }
 
 pub fn member(number: u128) -> MemberId {
@@ -99,7 +201,7 @@ impl Bench {
 
     /// Waits until nothing is left to do in the stream for the service's consumers.
     pub async fn settled(&self) {
-        bus::idle(&self.env, &["points_invoice_accepted", "points_accrual_assessed"].map(|durable| (STREAM_EVENTS, durable))).await;
+        bus::idle(&self.env, &DURABLES.map(|durable| (STREAM_EVENTS, durable))).await;
     }
 
     pub async fn number(&self, sql: &'static str) -> i64 {
@@ -107,18 +209,63 @@ impl Bench {
         sqlx::query_scalar(sql).fetch_one(self.env.admin_pool()).await.expect("number")
     }
 
+    pub async fn account(&self, member_no: &str) -> AccountReply {
+        let nats = self.env.nats("local").await;
+        ask::<AccountGet>(&nats, &MemberRequest { member_no: member_no.to_owned() }).await.expect("account")
+    }
+
+    /// Asks how a document came about.
+    pub async fn explain(&self, member_no: &str, source: AccrualSource, document: &str) -> ExplainReply {
+        let nats = self.env.nats("local").await;
+        let (store, document) = (Some(store()), Some(document.to_owned()));
+        let request = ExplainRequest { member_no: member_no.to_owned(), entry_id: None, source: Some(source), store, document };
+        ask::<EntryExplain>(&nats, &request).await.expect("explained")
+    }
+
+    /// Every entry of a member can be computed again, and comes to the same; gives what was explained, newest first.
+    pub async fn explain_all(&self, member_no: &str) -> Vec<ExplainReply> {
+        let nats = self.env.nats("local").await;
+        let page = EntriesRequest { member_no: member_no.to_owned(), limit: Some(200), before: None };
+        let mut all = Vec::new();
+        for entry in ask::<EntriesList>(&nats, &page).await.expect("entries").entries {
+            let request = ExplainRequest { member_no: member_no.to_owned(), entry_id: Some(entry.entry_id), ..ExplainRequest::default() };
+            let reply = ask::<EntryExplain>(&nats, &request).await.expect("explained");
+            assert!(reply.equal && reply.points == entry.points && reply.recomputed == entry.points, "{reply:?}");
+            assert_eq!(reply.entry.as_ref(), Some(&entry));
+            all.push(reply);
+        }
+        all
+    }
+
     /// What must hold of every ledger: chains, sums, lots.
     pub async fn assert_sound(&self) {
-        assert_eq!(self.number("select count(*) FROM account a where active <> (select coalesce(sum(points), 0) from points.entry e where e.member_id = a.member_id)").await, 0, "balances are sums of entries");
-        assert_eq!(self.number("select count(*) FROM account a where active <> (select coalesce(sum(remaining), 0) from points.lot l where l.member_id = a.member_id)").await, 0, "lots sum to the balance");
-        assert_eq!(
-            self.number(
-                "select count(*) FROM account a where sequence <> (select count(*) from points.entry e where e.member_id = a.member_id)"
-            )
-            .await,
-            0,
-            "chains have no gap"
-        );
+        for (wrong, why) in [
+            (
+                "select count(*) FROM account a where (active, pending) <> (
+                     select coalesce(sum(case 'active' when credit then points when debit then -points else 0 end), 0)::bigint,
+                            coalesce(sum(case 'pending' when credit then points when debit then -points else 0 end), 0)::bigint
+                     from points.entry e where e.member_id = a.member_id)",
+                "balances are sums of entries",
+            ),
+            (
+                "select count(*) FROM account a where
+                     active <> (select coalesce(sum(remaining), 0) from points.lot l where l.member_id = a.member_id)
+                     or pending <> (select coalesce(sum(points), 0) from points.pending_lot l where l.member_id = a.member_id)",
+                "lots sum to the balances",
+            ),
+            (
+                "select count(*) FROM account a where sequence <> (select count(*) from points.entry e where e.member_id = a.member_id)",
+                "chains have no gap",
+            ),
+            (
+                "select count(*) FROM direct_accrual d where points <> (
+                     select coalesce(sum(points), 0) from points.entry e
+                     where (e.source, e.store, e.document) = (d.source, d.store, d.document) and e.of_entry is null)",
+                "accruals without an invoice are sums of their entries",
+            ),
+        ] {
+            assert_eq!(self.number(wrong).await, 0, "{why}");
+        }
     }
 }
 

@@ -1,12 +1,16 @@
 //! points: accounts and entries.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use jifen_kernel::{MemberId, Points};
+use jifen_kernel::{MemberId, Money, Points, StoreCode};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{CountsReply, Empty, Endpoint, MemberRequest};
-use crate::{code::Text, event::EntryKind};
+use crate::{
+    code::Text,
+    event::{AccrualSource, EntryKind},
+    program::Limit,
+};
 
 /// Points that end on a day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -65,7 +69,7 @@ pub struct Entry {
     pub sequence: i64,
     /// What it is about.
     pub kind: EntryKind,
-    /// Credited to the member.
+    /// Credited to the member; of an `activation` made spendable, of a `lapse` taken back.
     pub points: Points,
     /// Where the document came from.
     pub store: String,
@@ -96,6 +100,104 @@ pub struct EntriesReply {
 endpoint!(
     /// A member's entries, newest first.
     for_stores = true, EntriesList = "api.points.entries.list", EntriesRequest => EntriesReply
+);
+
+/// What is to be explained: an entry, or a document, also one that earned nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ExplainRequest {
+    /// The number on the card.
+    pub member_no: String,
+    /// An entry of this member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry_id: Option<Uuid>,
+    /// Without an entry: what kind of document; an invoice if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<AccrualSource>,
+    /// Without an entry: the document's store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreCode>,
+    /// Without an entry: the document's number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
+}
+
+/// Which cap cut a base.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CapKind {
+    /// That of one invoice.
+    Invoice,
+    /// That of a member's day.
+    Daily,
+}
+
+/// A cap that cut an invoice's base.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct AppliedCap {
+    /// Which.
+    pub kind: CapKind,
+    /// What it left to the invoice, of all categories together.
+    pub left: Points,
+}
+
+/// How a number came about, computed again from what was stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ExplainReply {
+    /// What it rests on.
+    pub source: AccrualSource,
+    /// The document's store.
+    pub store: String,
+    /// The document.
+    pub document: String,
+    /// The document's local day.
+    pub business_date: NaiveDate,
+    /// The rules applied.
+    pub program_version: u32,
+    /// The entry; none where no point moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<Entry>,
+    /// The entry that this one moves or takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of_entry: Option<Uuid>,
+    /// What was paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub paid: Option<Money>,
+    /// The rate or factor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<String>,
+    /// The base: before caps, or what a factor worked on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Points>,
+    /// Caps that cut it, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub caps: Vec<AppliedCap>,
+    /// Of accruals without an invoice: `rewarded`, or why less or nothing was earned (`off`, `over_limit`, `about_missing`,
+    /// `order_unknown`, `other_member`, `too_late`, `below_one_point`, `budget_spent`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// The limit of its kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
+    /// Rewarded before it in the limit's period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<i64>,
+    /// What the partner's budget had left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_left: Option<Points>,
+    /// As posted.
+    pub points: Points,
+    /// As computed again under the same rules.
+    pub recomputed: Points,
+    /// Both are the same.
+    pub equal: bool,
+    /// In a sentence.
+    pub why: Text,
+}
+
+endpoint!(
+    /// How an entry came about, or why a document earned nothing.
+    for_stores = true, EntryExplain = "api.points.entry.explain", ExplainRequest => ExplainReply
 );
 
 endpoint!(

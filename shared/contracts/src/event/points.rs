@@ -67,6 +67,10 @@ pub enum EntryKind {
     Interaction,
     /// A partner's purchase.
     Partner,
+    /// Pending points became spendable: the member is activated.
+    Activation,
+    /// Pending points went back: the member wasn't activated in time.
+    Lapse,
 }
 
 impl EntryKind {
@@ -78,6 +82,8 @@ impl EntryKind {
             Self::Bonus => "bonus",
             Self::Interaction => "interaction",
             Self::Partner => "partner",
+            Self::Activation => "activation",
+            Self::Lapse => "lapse",
         }
     }
 }
@@ -196,3 +202,61 @@ impl AccrualSettled {
         self.entries.iter().filter(|entry| entry.qualifying).map(|entry| entry.points).sum()
     }
 }
+
+/// Why something earned is taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CorrectionKind {
+    /// It was pending too long: its member wasn't activated.
+    Lapse,
+}
+
+/// An entry that takes another one back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ReversedEntry {
+    /// The ledger's key.
+    pub entry_id: Uuid,
+    /// The entry taken back.
+    pub reverses: Uuid,
+    /// What that one was about.
+    pub kind: EntryKind,
+    /// The rule that made it.
+    pub rule: String,
+    /// Its category.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<Token>,
+    /// How many are taken back.
+    pub points: Points,
+    /// They counted towards a tier.
+    pub qualifying: bool,
+    /// They weren't spendable yet.
+    pub pending: bool,
+}
+
+/// points: a correction took back some of what an accrual earned. Once per (correction, source, store, document); carries its own
+/// differences only, so consumers add, whatever comes first. Envelope `sequence` is the account's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Reversed {
+    /// Why.
+    pub correction: CorrectionKind,
+    /// What the accrual rests on.
+    #[serde(default, skip_serializing_if = "AccrualSource::is_invoice")]
+    pub source: AccrualSource,
+    /// The accrual's store.
+    pub store: StoreCode,
+    /// The accrual's document.
+    pub document: String,
+    /// Who had earned.
+    pub member_id: MemberId,
+    /// The number on the card.
+    pub member_no: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The accrual's local day.
+    pub business_date: NaiveDate,
+    /// What is taken back.
+    pub entries: Vec<ReversedEntry>,
+    /// The member's balance after it.
+    pub balance: Balance,
+}
+event!(Reversed, "points", "reversed", |event| Some(&event.store));

@@ -8,14 +8,15 @@ use jifen_testkit::{DEADLINE, Schema, TestEnv, bus, eventually, service_config, 
 use serde_json::{Value, json};
 
 /// Every durable of the services, with its stream.
-const DURABLES: [(&str, &str); 13] = [
+const DURABLES: [(&str, &str); 14] = [
     ("POS", "ingest_documents"),
     ("EVENTS", "ingest_member_registered"),
-    ("EVENTS", "ingest_member_updated"),
-    ("EVENTS", "ingest_member_activated"),
-    ("EVENTS", "ingest_member_lapsed"),
     ("EVENTS", "points_invoice_accepted"),
     ("EVENTS", "points_accrual_assessed"),
+    ("EVENTS", "points_interaction_recorded"),
+    ("EVENTS", "points_partner_purchase_recorded"),
+    ("EVENTS", "points_bonus_granted"),
+    ("EVENTS", "points_member_activated"),
     ("EVENTS", "campaign_earned"),
     ("EVENTS", "tier_accrual_settled"),
     ("EVENTS", "notification_registered"),

@@ -1,0 +1,84 @@
+//! `campaign.bonus_granted`: a bonus that is no answer to an invoice; posted and settled at once. It is pending if an invoice that
+//! it rests on is.
+
+use std::collections::BTreeSet;
+
+use jifen_contracts::{
+    event::{AccrualSource, BonusGranted},
+    program::AppliedProgram,
+};
+use jifen_kernel::clock;
+use jifen_runtime::{BatchHandler, Ctx, Event, Failure, Fates, Incoming, Outbox, Poison};
+use sqlx::PgConnection;
+
+use super::direct::{Due, open, post};
+use crate::{
+    domain::{
+        direct::{Decision, DirectAccrual},
+        expiry::expires_on,
+    },
+    store::{accruals::DocumentKey, waiting},
+};
+
+/// Posts campaigns' grants.
+pub struct BonusGrantedHandler;
+
+type Batch = [Incoming<Event<BonusGranted>>];
+
+impl BatchHandler for BonusGrantedHandler {
+    type Item = Event<BonusGranted>;
+    type Prepared = ();
+
+    async fn prepare(&self, _: &Ctx, _: &Batch) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn handle(&self, cx: &Ctx, tx: &mut PgConnection, batch: &Batch, (): &(), out: &mut Outbox) -> Result<Fates, Failure> {
+        let mut fates = Fates::done();
+        let rests_on = |grant: &BonusGranted| -> BTreeSet<DocumentKey> {
+            grant.documents.iter().map(|on| (on.store.to_string(), on.document.clone())).collect()
+        };
+        let all = batch.iter().flat_map(|incoming| rests_on(&incoming.item.data)).collect();
+        let awaiting = waiting::load_awaiting(tx, &all).await?;
+        let mut due = Vec::with_capacity(batch.len());
+        for (place, incoming) in batch.iter().enumerate() {
+            let grant = &incoming.item.data;
+            let Some(applied) = cx.programs.get(grant.version) else {
+                fates.retry.push((place, format!("program version {} isn't known yet", grant.version)));
+                continue;
+            };
+            if !grant.points.is_positive() {
+                fates.poison.push((place, Poison::invariant("a grant of no point")));
+                continue;
+            }
+            let awaits = rests_on(grant).iter().any(|key| awaiting.contains(key));
+            due.push(Due { accrual: accrual_of(grant, &applied, awaits, out), rule: grant.points, cause: &incoming.cause });
+        }
+        if due.is_empty() {
+            return Ok(fates);
+        }
+        let opened = open(tx, AccrualSource::Grant, due).await?;
+        post(cx, tx, opened, |due| Decision::all(due.rule), out).await?;
+        Ok(fates)
+    }
+}
+
+fn accrual_of(grant: &BonusGranted, applied: &AppliedProgram, awaiting: bool, out: &Outbox) -> DirectAccrual {
+    let posted_on = clock::local_date(out.now(), applied.program.time_zone());
+    DirectAccrual {
+        source: AccrualSource::Grant,
+        store: grant.store.clone(),
+        document: format!("{}/{}/{}", grant.campaign, grant.participation, grant.ordinal),
+        member_id: grant.member_id,
+        member_no: grant.member_no.clone(),
+        occurred_at: grant.at,
+        business_date: grant.business_date,
+        program_version: grant.version,
+        subject: grant.campaign.to_string(),
+        about: None,
+        amount: None,
+        qualifying: grant.qualifying,
+        awaiting,
+        expires_on: expires_on(&applied.program.expiry, grant.business_date, posted_on),
+    }
+}

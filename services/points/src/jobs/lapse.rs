@@ -1,0 +1,68 @@
+//! What is pending too long goes back to who funded it. (DOMAIN exact default 11.)
+
+use std::collections::BTreeMap;
+
+use jifen_contracts::event::AccrualSource;
+use jifen_kernel::clock;
+use jifen_runtime::{Ctx, DailyJob, Due, Failure, Outbox, Step, message::Cause};
+use sqlx::PgConnection;
+
+use crate::{
+    domain::activation::{decide_lapse, lapses_up_to},
+    handlers::ids,
+    outbound,
+    store::{accounts, activations, entries},
+};
+
+/// Members of one part.
+const PART: i64 = 200;
+
+/// Takes pending points back.
+pub struct Lapse;
+
+impl DailyJob for Lapse {
+    const NAME: &'static str = "lapse";
+
+    async fn run_part(&self, cx: &Ctx, tx: &mut PgConnection, due: &Due, out: &mut Outbox) -> Result<Step, Failure> {
+        let Some(applied) = cx.programs.in_force_at(out.now()) else { return Err(Failure::transient("no program is known yet")) };
+        let program = cx.programs.in_force_at(clock::start_of_day(due.day, applied.program.time_zone())).unwrap_or(applied);
+        let up_to = lapses_up_to(due.day, program.program.membership.pending_days);
+        let members = activations::list_lapsing(tx, up_to, PART).await?;
+        if members.is_empty() {
+            return Ok(Step::Done);
+        }
+        // Load: what was activated meanwhile is pending no longer.
+        let numbers = members.iter().map(|(member, number)| (*member, number.as_str())).collect();
+        let mut accounts = accounts::load_locked(tx, &numbers).await?;
+        let members: Vec<_> = members.keys().copied().collect();
+        let lots = activations::take_lots(tx, &members, Some(up_to)).await?;
+        let pending = entries::load_pending(tx, &members, &lots.iter().map(|lot| lot.lot_id).collect::<Vec<_>>()).await?;
+        let days: BTreeMap<_, _> = lots.iter().map(|lot| (lot.lot_id, lot.business_date)).collect();
+        // Decide: document by document, as each is announced by itself.
+        let mut next_id = ids(cx, out);
+        let mut taken = Vec::new();
+        for (member_id, pending) in pending {
+            let account = accounts.get_mut(&member_id).ok_or_else(|| Failure::defect("an account that was locked is missing"))?;
+            let mut documents: BTreeMap<(AccrualSource, String, String), Vec<_>> = BTreeMap::new();
+            for entry in pending {
+                let said = &entry.movement;
+                documents.entry((said.source, said.store.to_string(), said.document.clone())).or_default().push(entry);
+            }
+            for pending in documents.into_values() {
+                let lapsed = decide_lapse(account, &pending, out.now(), &mut next_id);
+                let day = pending.first().and_then(|entry| days.get(&entry.movement.lot_id)).copied().unwrap_or(due.day);
+                let pairs: Vec<_> = pending.iter().zip(&lapsed).collect();
+                if let Some(reversed) = outbound::lapsed(account, day, &pairs, out.now()) {
+                    out.event(&Cause::default(), Some(account.sequence), &reversed);
+                }
+                taken.extend(lapsed);
+            }
+        }
+        // Save.
+        if !taken.is_empty() {
+            entries::save_entries(tx, &taken.iter().collect::<Vec<_>>()).await?;
+            accounts::save(tx, &accounts).await?;
+        }
+        Ok(Step::More(serde_json::Value::Null))
+    }
+}

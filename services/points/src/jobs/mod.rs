@@ -1,0 +1,4 @@
+//! Timed entrances.
+
+pub mod lapse;
+pub mod release;

@@ -1,0 +1,107 @@
+//! Who is activated, and what waits for it. Read and changed under the accounts' locks: whoever posts sees an activation, or
+//! the activation sees what was posted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use jifen_kernel::{MemberId, Points};
+use jifen_runtime::Failure;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// Claims activations, in the order of `members`; gives back those that were not known before.
+pub async fn claim(tx: &mut PgConnection, members: &BTreeMap<MemberId, DateTime<Utc>>) -> Result<BTreeSet<MemberId>, Failure> {
+    let new = sqlx::query_scalar!(
+        "insert into activation (member_id, activated_at) select * from unnest($1::uuid[], $2::timestamptz[])
+         on conflict do nothing returning member_id",
+        &members.keys().map(|member| member.0).collect::<Vec<_>>(),
+        &members.values().copied().collect::<Vec<_>>(),
+    )
+    .fetch_all(tx)
+    .await?;
+    Ok(new.into_iter().map(MemberId).collect())
+}
+
+/// Which of these members are activated. Asks nothing for nobody.
+pub async fn load(tx: &mut PgConnection, members: &BTreeSet<MemberId>) -> Result<BTreeSet<MemberId>, Failure> {
+    if members.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let members: Vec<Uuid> = members.iter().map(|member| member.0).collect();
+    let known = sqlx::query_scalar!("select member_id from activation where member_id = any($1)", &members).fetch_all(tx).await?;
+    Ok(known.into_iter().map(MemberId).collect())
+}
+
+/// Points that waited together.
+pub struct PendingLot {
+    /// Whose.
+    pub member_id: MemberId,
+    /// Its key.
+    pub lot_id: Uuid,
+    /// The funding store.
+    pub store: String,
+    /// The document.
+    pub document: String,
+    /// How many.
+    pub points: Points,
+    /// Its last day.
+    pub expires_on: NaiveDate,
+    /// The local day of what earned it.
+    pub business_date: NaiveDate,
+}
+
+/// Takes the pending lots of locked members, those of business dates up to `up_to` if it is given.
+pub async fn take_lots(tx: &mut PgConnection, members: &[MemberId], up_to: Option<NaiveDate>) -> Result<Vec<PendingLot>, Failure> {
+    let rows = sqlx::query!(
+        "delete from pending_lot where member_id = any($1) and ($2::date is null or business_date <= $2)
+         returning member_id, lot_id, store, document, points, expires_on, business_date",
+        &members.iter().map(|member| member.0).collect::<Vec<_>>(),
+        up_to,
+    )
+    .fetch_all(tx)
+    .await?;
+    let read = rows.into_iter().map(|row| PendingLot {
+        member_id: MemberId(row.member_id),
+        lot_id: row.lot_id,
+        store: row.store,
+        document: row.document,
+        points: Points(row.points),
+        expires_on: row.expires_on,
+        business_date: row.business_date,
+    });
+    Ok(read.collect())
+}
+
+/// Lots that were pending are spendable now.
+pub async fn save_lots(tx: &mut PgConnection, lots: &[PendingLot], at: DateTime<Utc>) -> Result<(), Failure> {
+    let each = || lots.iter();
+    sqlx::query!(
+        "insert into lot (member_id, lot_id, store, document, points, remaining, expires_on, created_at)
+         select u.member_id, u.lot_id, u.store, u.document, u.points, u.points, u.expires_on, $7
+         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::date[])
+              u(member_id, lot_id, store, document, points, expires_on)",
+        &each().map(|lot| lot.member_id.0).collect::<Vec<_>>(),
+        &each().map(|lot| lot.lot_id).collect::<Vec<_>>(),
+        &each().map(|lot| lot.store.clone()).collect::<Vec<_>>(),
+        &each().map(|lot| lot.document.clone()).collect::<Vec<_>>(),
+        &each().map(|lot| lot.points.0).collect::<Vec<_>>(),
+        &each().map(|lot| lot.expires_on).collect::<Vec<_>>(),
+        at,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Members with pending lots of business dates up to `up_to`, with their numbers: so many at most.
+pub async fn list_lapsing(tx: &mut PgConnection, up_to: NaiveDate, limit: i64) -> Result<BTreeMap<MemberId, String>, Failure> {
+    let rows = sqlx::query!(
+        "select distinct p.member_id, a.member_no from pending_lot p join account a using (member_id)
+         where p.business_date <= $1 order by p.member_id limit $2",
+        up_to,
+        limit
+    )
+    .fetch_all(tx)
+    .await?;
+    Ok(rows.into_iter().map(|row| (MemberId(row.member_id), row.member_no)).collect())
+}

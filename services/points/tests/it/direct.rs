@@ -1,0 +1,132 @@
+//! Interactions, partners' purchases and grants, whatever happens to the messages.
+
+use std::collections::BTreeMap;
+
+use jifen_contracts::event::{AccrualSettled, AccrualSource, EntryKind};
+use jifen_kernel::Points;
+
+use crate::support::{Bench, answer, grant, interaction, invoice, purchase};
+
+/// Points by source and document.
+async fn settled(bench: &Bench, count: usize) -> BTreeMap<(AccrualSource, String), i64> {
+    let all: Vec<AccrualSettled> = bench.published(count).await;
+    bench.settled().await;
+    all.into_iter().map(|event| ((event.source, event.document.clone()), event.points().0)).collect()
+}
+
+fn of(points: &BTreeMap<(AccrualSource, String), i64>, documents: &[&str]) -> Vec<i64> {
+    documents.iter().map(|document| points[&(AccrualSource::Interaction, (*document).to_owned())]).collect()
+}
+
+/// Exact default 17: shares on a Sunday and on the Monday after it are of two weeks.
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_count_in_their_period_whatever_the_copies() {
+    let bench = Bench::start().await;
+    let copies = [bench.copy().await, bench.copy().await, bench.copy().await];
+    let shares = [("S1", "2026-10-04"), ("S2", "2026-10-05")].map(|(number, day)| interaction(number, 1, "share", day, None));
+    bench.publish(&shares, 3).await;
+    let check_ins: Vec<_> = (0..40).map(|i| interaction(&format!("C{i:02}"), 2, "check_in", "2026-10-01", None)).collect();
+    bench.publish(&check_ins, 2).await;
+    let points = settled(&bench, 42).await;
+    assert_eq!(of(&points, &["S1", "S2"]), [100, 100]);
+    assert_eq!(points.values().sum::<i64>(), 205, "one of forty check-ins of a day is rewarded");
+    assert_eq!((bench.account("M1").await.active, bench.account("M2").await.active), (Points(200), Points(5)));
+    let (document, _) =
+        points.iter().find(|((_, document), points)| document.starts_with('C') && **points == 0).expect("one that earned nothing");
+    let why = bench.explain("M2", AccrualSource::Interaction, &document.1).await;
+    assert_eq!((why.outcome.as_deref(), why.counted, why.equal, why.entry), (Some("over_limit"), Some(1), true, None));
+    assert_eq!(bench.explain_all("M1").await[0].outcome.as_deref(), Some("rewarded"));
+    assert_eq!(bench.number("select count(*) FROM dead_letter").await, 0);
+    bench.assert_sound().await;
+    for copy in copies {
+        assert!(copy.stop().await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_waits_for_its_order() {
+    let bench = Bench::start().await;
+    let points = bench.copy().await;
+    // Each is there before its order; the first has the order's number, the second is another member's, the third too late.
+    let early = [
+        interaction("R1", 1, "review", "2026-10-31", Some("R1")),
+        interaction("I2", 2, "review", "2026-10-02", Some("R1")),
+        interaction("I3", 1, "review", "2026-11-01", Some("R2")),
+        interaction("I4", 1, "review", "2026-10-01", None),
+    ];
+    bench.publish(&early, 2).await;
+    let none = settled(&bench, 1).await;
+    assert_eq!(of(&none, &["I4"]), [0]);
+    assert_eq!(bench.number("select count(*) FROM waiting_interaction").await, 3);
+    bench.publish(&[invoice("R1", 1, "repair", "10.00"), invoice("R2", 1, "repair", "10.00")], 1).await;
+    let released = settled(&bench, 4).await;
+    assert_eq!(of(&released, &["R1", "I2", "I3"]), [50, 0, 0]);
+    // The invoice of the same number is settled with its own entries only; a second review of the order is over the limit.
+    bench.publish(&[interaction("I5", 1, "review", "2026-10-03", Some("R1"))], 1).await;
+    bench.publish(&early, 1).await;
+    bench.publish(&[answer("R1", 1, vec![])], 1).await;
+    let all = settled(&bench, 6).await;
+    assert_eq!(of(&all, &["I5"]), [0]);
+    assert_eq!(all[&(AccrualSource::Invoice, "R1".to_owned())], 110);
+    let outcome = async |member: &str, document: &str| bench.explain(member, AccrualSource::Interaction, document).await.outcome;
+    assert_eq!(outcome("M2", "I2").await.as_deref(), Some("other_member"));
+    assert_eq!(outcome("M1", "I3").await.as_deref(), Some("too_late"));
+    assert_eq!(outcome("M1", "I4").await.as_deref(), Some("about_missing"));
+    assert_eq!(outcome("M1", "I5").await.as_deref(), Some("over_limit"));
+    assert_eq!(bench.number("select count(*) FROM waiting_interaction").await, 0);
+    bench.explain_all("M1").await;
+    bench.assert_sound().await;
+    assert!(points.stop().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partners_budget_is_not_overrun_whatever_the_copies() {
+    let bench = Bench::start().await;
+    let copies = [bench.copy().await, bench.copy().await, bench.copy().await];
+    // 40 x 50 points against 900, and 40 of a partner without a budget; one is too little for a point.
+    let mut purchases: Vec<_> = (0..40).map(|i| purchase(&format!("F{i:02}"), i % 7, "fuel-1", "101.00")).collect();
+    purchases.extend((0..40).map(|i| purchase(&format!("W{i:02}"), i % 7, "wash", "100.00")));
+    purchases.push(purchase("W99", 1, "wash", "1.99"));
+    bench.publish(&purchases, 2).await;
+    let all: Vec<AccrualSettled> = bench.published(81).await;
+    bench.settled().await;
+    let of = |code: char| all.iter().filter(|event| event.document.starts_with(code)).map(|event| event.points().0).sum::<i64>();
+    assert_eq!((of('F'), of('W')), (900, 2_000));
+    assert!(all.iter().all(|event| event.source == AccrualSource::PartnerPurchase && event.qualifying() == Points::ZERO));
+    assert_eq!(bench.number("select granted FROM partner_budget").await, 900);
+    assert_eq!(bench.number("select count(*) FROM direct_accrual where outcome = 'budget_spent'").await, 22);
+    let why = bench.explain("M1", AccrualSource::PartnerPurchase, "W99").await;
+    assert_eq!((why.outcome.as_deref(), why.equal), (Some("below_one_point"), true));
+    for member in 0..7 {
+        let explained = bench.explain_all(&format!("M{member}")).await;
+        assert!(explained.iter().all(|reply| reply.entry.as_ref().is_some_and(|entry| entry.kind == EntryKind::Partner)));
+        let account = bench.account(&format!("M{member}")).await;
+        assert_eq!(account.lifetime, account.active, "a partner's points count in what was ever earned");
+    }
+    bench.assert_sound().await;
+    for copy in copies {
+        assert!(copy.stop().await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_is_posted_once() {
+    let bench = Bench::start().await;
+    let copies = [bench.copy().await, bench.copy().await];
+    let mut later = grant("p2", 1, 70);
+    (later.ordinal, later.qualifying) = (2, true);
+    bench.publish(&[grant("p1", 1, 300), later], 3).await;
+    let all: Vec<AccrualSettled> = bench.published(2).await;
+    bench.settled().await;
+    let first = all.iter().find(|event| event.document == "task/p1/1").expect("the first");
+    assert_eq!((first.source, first.points(), first.qualifying()), (AccrualSource::Grant, Points(300), Points::ZERO));
+    assert_eq!(first.entries[0].rule, "campaign:task@1");
+    assert_eq!(all.iter().find(|event| event.document == "task/p2/2").expect("the second").qualifying(), Points(70));
+    let account = bench.account("M1").await;
+    assert_eq!((account.active, account.lifetime, account.sequence), (Points(370), Points(370), 2));
+    bench.explain_all("M1").await;
+    bench.assert_sound().await;
+    for copy in copies {
+        assert!(copy.stop().await);
+    }
+}
