@@ -1,25 +1,47 @@
 //! Everything that enters: one line each.
 
-use jifen_contracts::event::{AccrualSettled, MemberRegistered, TierUpgraded};
-use jifen_runtime::Service;
+use jifen_contracts::event::{AccrualSettled, MemberCodeIssued, MemberRegistered, TierUpgraded};
+use jifen_runtime::{Event, Service};
 
 use crate::{
-    endpoints::Counts,
-    handlers::{Report, Tell, Unanswered},
+    endpoints::{Counts, History, Preview},
+    handlers::{CampaignNews, MemberNews, Report, Tell, Unanswered},
+    jobs::{Birthdays, Forget, SendDue},
 };
 
 /// `evt.member.registered.v1.*`        durable `notification_registered`         [`Tell`] welcome
-/// `evt.points.accrual_settled.v1.*`   durable `notification_settled`            [`Tell`] points earned
+/// `evt.member.code_issued.v1.*`       durable `notification_code_issued`        [`Tell`] activation code
+/// `evt.points.accrual_settled.v1.*`   durable `notification_settled`            [`Tell`] points earned; staff: call after a repair
 /// `evt.tier.upgraded.v1.*`            durable `notification_upgraded`           [`Tell`] tier upgraded
+/// [`MemberNews`]                      durable `notification_member_news`        [`Tell`] what happens to one member now and then
+/// [`CampaignNews`]                    durable `notification_campaign_news`      [`Tell`] campaign preheat and start
 /// `gateway.v1.*.receipt`              durable `notification_gateway_receipts`   [`Report`]
 /// lost commands of `NOTIFY`           which are still needed                    [`Unanswered`]
+/// every 2 s                           job `send_due`                            [`SendDue`]
+/// every local day                     job `birthdays`                           [`Birthdays`]
+/// every 10 min                        job `forget`                              [`Forget`]
 /// `api.notification.send.counts`      read                                      [`Counts`]
+/// `api.notification.message.preview`  read                                      [`Preview`]
+/// `api.notification.message.history`  read                                      [`History`]
 pub fn routes(service: Service) -> Service {
+    let (members, campaigns) = (MemberNews::filters(), CampaignNews::filters());
     service
-        .reads_event("notification_registered", Tell::<MemberRegistered>::new())
-        .reads_event("notification_settled", Tell::<AccrualSettled>::new())
-        .reads_event("notification_upgraded", Tell::<TierUpgraded>::new())
+        .reads_event("notification_registered", Tell::<Event<MemberRegistered>>::new())
+        .reads_event("notification_code_issued", Tell::<Event<MemberCodeIssued>>::new())
+        .reads_event("notification_settled", Tell::<Event<AccrualSettled>>::new())
+        .reads_event("notification_upgraded", Tell::<Event<TierUpgraded>>::new())
+        .reads("notification_member_news", &texts(&members), Tell::<MemberNews>::new())
+        .reads("notification_campaign_news", &texts(&campaigns), Tell::<CampaignNews>::new())
         .reads("notification_gateway_receipts", &["gateway.v1.*.receipt"], Report)
         .republishes(Unanswered)
+        .job(SendDue)
+        .daily(Birthdays)
+        .job(Forget)
         .answers(Counts)
+        .answers(Preview)
+        .answers(History)
+}
+
+fn texts(filters: &[String]) -> Vec<&str> {
+    filters.iter().map(String::as_str).collect()
 }

@@ -2,20 +2,17 @@
 
 use jifen_contracts::{
     event::{NotificationDelivered, NotificationFailed},
-    notify::{COMMAND_TYPE, Command, GatewayReceipt},
+    notify::{COMMAND_TYPE, Channel, Command, GatewayReceipt},
     subject,
 };
 use jifen_kernel::StoreCode;
 use jifen_runtime::{Outbox, message::Cause};
 
-use crate::{
-    domain::{delivery::Delivery, send::CHANNEL},
-    store::delivery::Sent,
-};
+use crate::{domain::delivery::Delivery, store::delivery::Sent};
 
-/// A command to the channel's gateways. It holds a telephone number, so it rests sealed.
-pub fn command(out: &mut Outbox, cause: &Cause, store: &StoreCode, command: &Command) {
-    out.message(cause, subject::notify(CHANNEL, store), COMMAND_TYPE.to_owned(), Some(store.to_string()), None, true, command);
+/// A command to the channel's gateways. It holds the member's address, so it rests sealed.
+pub fn command(out: &mut Outbox, cause: &Cause, channel: Channel, store: &StoreCode, command: &Command) {
+    out.message(cause, subject::notify(channel.as_str(), store), COMMAND_TYPE.to_owned(), Some(store.to_string()), None, true, command);
 }
 
 /// The member has the message.

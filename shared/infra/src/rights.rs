@@ -69,8 +69,11 @@ pub const SERVICES: &[Service] = &[
         publishes: &["notify.v1.>"],
         durables: &[
             (STREAM_EVENTS, "notification_registered"),
+            (STREAM_EVENTS, "notification_code_issued"),
             (STREAM_EVENTS, "notification_settled"),
             (STREAM_EVENTS, "notification_upgraded"),
+            (STREAM_EVENTS, "notification_member_news"),
+            (STREAM_EVENTS, "notification_campaign_news"),
             (STREAM_GATEWAY_RECEIPTS, "notification_gateway_receipts"),
         ],
     },

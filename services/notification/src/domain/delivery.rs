@@ -13,6 +13,8 @@ pub enum State {
     Commanded,
     /// It was never to be sent.
     Suppressed,
+    /// It is decided upon later.
+    Waiting,
     /// A gateway has said this.
     Reported(DeliveryStatus),
 }
@@ -23,6 +25,7 @@ impl State {
         match self {
             Self::Commanded => "commanded",
             Self::Suppressed => "suppressed",
+            Self::Waiting => "waiting",
             Self::Reported(status) => status.as_str(),
         }
     }
@@ -31,7 +34,13 @@ impl State {
     pub fn from_word(word: &str) -> Option<Self> {
         use DeliveryStatus::{Accepted, Delivered, Expired, Failed, Unknown};
         let all = [Accepted, Delivered, Failed, Expired, Unknown].map(Self::Reported);
-        all.into_iter().chain([Self::Commanded, Self::Suppressed]).find(|state| state.as_str() == word)
+        all.into_iter().chain([Self::Commanded, Self::Suppressed, Self::Waiting]).find(|state| state.as_str() == word)
+    }
+
+    /// Whether the member doesn't get it this way, as far as the gateway knows.
+    fn is_failure(self) -> bool {
+        use DeliveryStatus::{Expired, Failed};
+        matches!(self, Self::Reported(Failed | Expired))
     }
 
     /// Whether nothing follows it.
@@ -63,8 +72,10 @@ pub enum Step {
     Underway(Delivery),
     /// The member has it: announced once.
     Delivered(Delivery),
-    /// It will not arrive: announced once.
+    /// It will not arrive: announced once, and the next way is tried.
     Failed(Delivery),
+    /// It arrived after all, though the gateway had said that it wouldn't; the next way may have been tried. Only counted.
+    Late,
 }
 
 /// A report about a message that no gateway was told to send.
@@ -75,8 +86,11 @@ pub struct NeverSent;
 /// Decides what `receipt` changes. The first final word stands; among the others the later one by the gateway's clock, so they
 /// may come in any order.
 pub fn decide_report(known: &Delivery, receipt: &GatewayReceipt) -> Result<Step, NeverSent> {
-    if known.state == State::Suppressed {
+    if matches!(known.state, State::Suppressed | State::Waiting) {
         return Err(NeverSent);
+    }
+    if known.state.is_failure() && receipt.status == DeliveryStatus::Delivered {
+        return Ok(Step::Late);
     }
     let reported = State::Reported(receipt.status);
     if known.state.is_final() || (!reported.is_final() && !is_later(known, receipt)) {
@@ -130,7 +144,7 @@ mod tests {
         let (mut delivery, mut announced) = (COMMANDED, Vec::new());
         for (status, second) in reports {
             match decide_report(&delivery, &receipt(*status, *second)).expect("sent") {
-                Step::None => {}
+                Step::None | Step::Late => {}
                 Step::Underway(next) => delivery = next,
                 Step::Delivered(next) | Step::Failed(next) => {
                     announced.push(*status);
@@ -159,6 +173,15 @@ mod tests {
     }
 
     #[test]
+    fn what_arrives_after_its_failure_is_counted_and_changes_nothing_else() {
+        let failed = Delivery { state: State::Reported(Failed), ..COMMANDED };
+        assert_eq!(decide_report(&failed, &receipt(Delivered, 9)), Ok(Step::Late));
+        assert_eq!(decide_report(&failed, &receipt(Accepted, 9)), Ok(Step::None));
+        let delivered = Delivery { state: State::Reported(Delivered), ..COMMANDED };
+        assert_eq!(decide_report(&delivered, &receipt(Failed, 9)), Ok(Step::None));
+    }
+
+    #[test]
     fn a_message_that_was_never_sent_can_not_have_arrived() {
         let suppressed = Delivery { state: State::Suppressed, ..COMMANDED };
         assert_eq!(decide_report(&suppressed, &receipt(Delivered, 1)), Err(NeverSent));
@@ -173,9 +196,11 @@ mod tests {
 
     #[test]
     fn every_state_is_read_as_it_was_written() {
-        for state in
-            [Accepted, Delivered, Failed, Expired, Unknown].map(State::Reported).into_iter().chain([State::Commanded, State::Suppressed])
-        {
+        for state in [Accepted, Delivered, Failed, Expired, Unknown].map(State::Reported).into_iter().chain([
+            State::Commanded,
+            State::Suppressed,
+            State::Waiting,
+        ]) {
             assert_eq!(State::from_word(state.as_str()), Some(state));
         }
         assert_eq!(State::from_word("lost"), None);

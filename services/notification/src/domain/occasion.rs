@@ -1,12 +1,14 @@
 //! What a member is told about, and under which key that happens once.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
 use jifen_contracts::{
-    EventType,
-    event::{AccrualSettled, EntryKind, MemberRegistered, TierUpgraded},
-    program::MessageKind,
+    code::Text,
+    event::AccrualSource,
+    program::{MessageKind, TaskKind},
 };
-use jifen_kernel::{MemberId, Points, StoreCode, Token};
+use jifen_kernel::{MemberId, Points, StoreCode, Token, clock};
+use serde::{Deserialize, Serialize};
 
 /// Something to tell one member, once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,17 +32,36 @@ pub enum Rules {
     Version(u32),
     /// The one in force at an instant.
     InForceAt(DateTime<Utc>),
+    /// The one in force when it is decided: a campaign's version need not be the program's.
+    Now,
 }
 
-/// The content, by kind of message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The content, by kind of message. Where it has to be kept until it is told, it rests sealed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Facts {
     /// Somebody became a member.
     Welcome {
         /// The number on the card.
         member_no: String,
     },
-    /// An accrual brought points, base and bonus in one.
+    /// A code that proves a phone.
+    ActivationCode {
+        /// Its digits; as it comes, sealed.
+        code: String,
+        /// It is good until then.
+        until: DateTime<Utc>,
+        /// When it was made.
+        at: DateTime<Utc>,
+    },
+    /// A registration will lapse.
+    LapseWarning {
+        /// The number on the card.
+        member_no: String,
+        /// The local day with whose beginning it does.
+        on: NaiveDate,
+    },
+    /// An invoice brought points, base and bonus in one.
     PointsEarned {
         /// All of them.
         points: Points,
@@ -49,11 +70,69 @@ pub enum Facts {
         /// What can be spent now.
         balance: Points,
     },
+    /// Something else brought points.
+    Rewarded {
+        /// What.
+        source: AccrualSource,
+        /// Its code in the program, as the rule names it.
+        code: Option<String>,
+        /// All of them.
+        points: Points,
+        /// What can be spent now.
+        balance: Points,
+    },
     /// A higher tier was reached.
     TierUpgraded {
         /// Its code.
         to: Token,
     },
+    /// A tier will be lost.
+    DowngradeWarning {
+        /// The tier now.
+        from: Token,
+        /// The tier to come.
+        to: Token,
+        /// Its first local day.
+        on: NaiveDate,
+    },
+    /// A tier was lost.
+    TierDowngraded {
+        /// The tier now.
+        to: Token,
+    },
+    /// A countable benefit.
+    EntitlementGranted {
+        /// Its name.
+        name: Text,
+        /// How often.
+        count: u32,
+        /// Its last local day.
+        until: NaiveDate,
+    },
+    /// A campaign begins, soon or now.
+    Campaign {
+        /// It has begun.
+        started: bool,
+        /// Its name.
+        name: Text,
+        /// Its first local day.
+        from: NaiveDate,
+        /// Its last local day.
+        to: NaiveDate,
+    },
+    /// The birthday is near.
+    Birthday {
+        /// The local day on which it is kept.
+        on: NaiveDate,
+        /// The code of the campaign that it comes with.
+        offer: Option<Token>,
+    },
+}
+
+impl std::fmt::Debug for Facts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Facts({})", self.kind().as_str())
+    }
 }
 
 impl Facts {
@@ -61,105 +140,92 @@ impl Facts {
     pub fn kind(&self) -> MessageKind {
         match self {
             Self::Welcome { .. } => MessageKind::Welcome,
+            Self::ActivationCode { .. } => MessageKind::ActivationCode,
+            Self::LapseWarning { .. } => MessageKind::LapseWarning,
             Self::PointsEarned { .. } => MessageKind::PointsEarned,
+            Self::Rewarded { source: AccrualSource::PartnerPurchase, .. } => MessageKind::PartnerEarned,
+            Self::Rewarded { source: AccrualSource::Grant, .. } => MessageKind::GrantEarned,
+            Self::Rewarded { .. } => MessageKind::InteractionEarned,
             Self::TierUpgraded { .. } => MessageKind::TierUpgraded,
-        }
-    }
-}
-
-/// An event of which a member may hear.
-pub trait Occasional: EventType {
-    /// What there is to tell, if anything.
-    fn occasion(&self) -> Option<Occasion>;
-}
-
-impl Occasional for MemberRegistered {
-    fn occasion(&self) -> Option<Occasion> {
-        Some(Occasion {
-            member_id: self.member_id,
-            business_key: "welcome".to_owned(),
-            store: self.store.clone(),
-            rules: Rules::InForceAt(self.registered_at),
-            facts: Facts::Welcome { member_no: self.member_no.clone() },
-        })
-    }
-}
-
-impl Occasional for AccrualSettled {
-    /// Nothing for an accrual without points: a warranty job, say.
-    fn occasion(&self) -> Option<Occasion> {
-        let points = self.points();
-        let bonus = self.entries.iter().filter(|entry| entry.kind == EntryKind::Bonus).map(|entry| entry.points).sum();
-        points.is_positive().then(|| Occasion {
-            member_id: self.member_id,
-            // A store code has no slash, so the pair reads only one way.
-            business_key: format!("{}/{}", self.store, self.document),
-            store: self.store.clone(),
-            rules: Rules::Version(self.program_version),
-            facts: Facts::PointsEarned { points, bonus, balance: self.balance.active },
-        })
-    }
-}
-
-impl Occasional for TierUpgraded {
-    fn occasion(&self) -> Option<Occasion> {
-        Some(Occasion {
-            member_id: self.member_id,
-            business_key: self.ordinal.to_string(),
-            store: self.store.clone(),
-            rules: Rules::Version(self.program_version),
-            facts: Facts::TierUpgraded { to: self.to.clone() },
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use jifen_contracts::event::{Balance, PostedEntry};
-    use uuid::Uuid;
-
-    use super::*;
-
-    fn settled(entries: &[(EntryKind, i64)]) -> AccrualSettled {
-        let entry = |(kind, points): &(EntryKind, i64)| PostedEntry {
-            entry_id: Uuid::nil(),
-            kind: *kind,
-            rule: "earn@1".to_owned(),
-            category: None,
-            points: Points(*points),
-            qualifying: true,
-            pending: false,
-        };
-        AccrualSettled {
-            source: jifen_contracts::event::AccrualSource::Invoice,
-            store: StoreCode::try_new("SH01").expect("store"),
-            document: "R/1".to_owned(),
-            member_id: MemberId(Uuid::from_u128(1)),
-            member_no: "M1".to_owned(),
-            issued_at: DateTime::UNIX_EPOCH,
-            business_date: "2026-10-01".parse().expect("date"),
-            program_version: 3,
-            vehicle: None,
-            visit: true,
-            paid_visit: true,
-            categories: Vec::new(),
-            entries: entries.iter().map(entry).collect(),
-            balance: Balance { active: Points(5_000), pending: Points(7), ..Balance::default() },
+            Self::DowngradeWarning { .. } => MessageKind::DowngradeWarning,
+            Self::TierDowngraded { .. } => MessageKind::TierDowngraded,
+            Self::EntitlementGranted { .. } => MessageKind::EntitlementGranted,
+            Self::Campaign { started: false, .. } => MessageKind::CampaignPreheat,
+            Self::Campaign { started: true, .. } => MessageKind::CampaignStarted,
+            Self::Birthday { .. } => MessageKind::Birthday,
         }
     }
 
-    #[test]
-    fn an_accrual_is_told_with_base_and_bonus_in_one() {
-        let event =
-            settled(&[(EntryKind::Accrual, 1_000), (EntryKind::FirstSpending, 100), (EntryKind::Bonus, 400), (EntryKind::Bonus, 100)]);
-        let occasion = event.occasion().expect("points were earned");
-        assert_eq!((occasion.business_key.as_str(), occasion.rules), ("SH01/R/1", Rules::Version(3)));
-        assert_eq!(occasion.facts, Facts::PointsEarned { points: Points(1_600), bonus: Points(500), balance: Points(5_000) });
+    /// From when on they are no news any more, if they say so themselves.
+    pub fn stale_from(&self, zone: Tz) -> Option<DateTime<Utc>> {
+        let behind = |day: NaiveDate| day.succ_opt().map(|next| clock::start_of_day(next, zone));
+        match self {
+            Self::ActivationCode { until, .. } => Some(*until),
+            Self::LapseWarning { on, .. } | Self::DowngradeWarning { on, .. } => Some(clock::start_of_day(*on, zone)),
+            Self::Campaign { started: false, from, .. } => Some(clock::start_of_day(*from, zone)),
+            Self::Campaign { started: true, to, .. } => behind(*to),
+            Self::Birthday { on, .. } => behind(*on),
+            _ => None,
+        }
     }
 
-    #[test]
-    fn an_accrual_without_points_is_not_told() {
-        assert_eq!(settled(&[]).occasion(), None);
-        assert_eq!(settled(&[(EntryKind::Accrual, 0)]).occasion(), None);
+    /// Said also to those who haven't activated their registration.
+    pub fn is_about_activation(&self) -> bool {
+        matches!(self, Self::ActivationCode { .. } | Self::LapseWarning { .. })
     }
+}
+
+/// What makes staff do something for a member, once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// What.
+    pub kind: TaskKind,
+    /// For whom.
+    pub member_id: MemberId,
+    /// The number on the card, where the event says it.
+    pub member_no: Option<String>,
+    /// Whose staff.
+    pub store: StoreCode,
+    /// The local day from which days are counted.
+    pub on: NaiveDate,
+    /// With kind, store and member: what makes it this reason.
+    pub about: String,
+    /// Whose tasks.
+    pub rules: Rules,
+}
+
+/// What is remembered of a member, for what isn't caused by an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Learned {
+    /// The whole of it.
+    Member {
+        /// Who.
+        member_id: MemberId,
+        /// The member's store.
+        store: StoreCode,
+        /// Activated.
+        active: bool,
+        /// Month and day.
+        birthday: Option<(u32, u32)>,
+        /// The first year in which this birthday counts.
+        from_year: Option<i32>,
+    },
+    /// Whether the member is activated.
+    Active {
+        /// Who.
+        member_id: MemberId,
+        /// The member's store.
+        store: StoreCode,
+        /// Activated.
+        active: bool,
+    },
+    /// The tier, by the ordinal of its change.
+    Tier {
+        /// Who.
+        member_id: MemberId,
+        /// Its code.
+        tier: Token,
+        /// Counts a member's changes of tier.
+        ordinal: i64,
+    },
 }

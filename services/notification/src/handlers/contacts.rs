@@ -19,7 +19,7 @@ pub struct Known {
 }
 
 /// The contacts of those who have one. While `member` can't be asked, the batch waits.
-pub(super) async fn ask_contacts(cx: &Ctx, members: impl Iterator<Item = MemberId>) -> Result<Known, Failure> {
+pub(crate) async fn ask_contacts(cx: &Ctx, members: impl Iterator<Item = MemberId>) -> Result<Known, Failure> {
     let members: Vec<MemberId> = members.collect::<BTreeSet<_>>().into_iter().collect();
     let mut known = Known::default();
     for part in members.chunks(MEMBERS_IN_REQUEST) {

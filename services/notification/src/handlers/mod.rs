@@ -1,10 +1,14 @@
-//! What happens to a batch: telling members, and hearing how it went; and which lost commands are still needed.
+//! What happens to a batch: telling members, hearing how it went and what they answered; and which lost commands are still needed.
 
 mod again;
-mod contacts;
+pub(crate) mod contacts;
+pub(crate) mod kept;
 mod report;
+pub(crate) mod tasks;
 mod tell;
+mod told;
 
 pub use again::Unanswered;
 pub use report::{Report, Reported};
 pub use tell::Tell;
+pub use told::{CampaignNews, MemberNews, Told};

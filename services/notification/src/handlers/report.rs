@@ -1,6 +1,7 @@
 //! `gateway.v1.<channel>.receipt`: how far messages came.
 
 use jifen_contracts::{notify::GatewayReceipt, strict};
+use jifen_kernel::StoreCode;
 use jifen_runtime::{
     BatchHandler, Ctx, Decode, Failure, Fates, Incoming, Outbox, Poison,
     message::{Cause, RawMessage},
@@ -9,9 +10,14 @@ use jifen_runtime::{
 use serde::{Deserialize, de::IgnoredAny};
 use sqlx::PgConnection;
 
+use super::kept;
 use crate::{
-    domain::delivery::{Step, decide_report},
-    outbound, store,
+    domain::{
+        delivery::{Step, decide_report},
+        send::{Outcome, Send, drop_at},
+    },
+    outbound,
+    store::{self, delivery::Sent, send::NewSend},
 };
 
 /// A gateway's receipt, with the channel of the subject that it came by.
@@ -71,7 +77,7 @@ impl BatchHandler for Report {
 
     async fn handle(
         &self,
-        _: &Ctx,
+        cx: &Ctx,
         tx: &mut PgConnection,
         batch: &[Incoming<Reported>],
         (): &(),
@@ -79,7 +85,7 @@ impl BatchHandler for Report {
     ) -> Result<Fates, Failure> {
         let ids = batch.iter().map(|incoming| incoming.item.receipt.notification_id).collect();
         let mut known = store::delivery::load_locked(tx, &ids).await?;
-        let mut fates = Fates::done();
+        let (mut fates, mut others) = (Fates::done(), Vec::new());
         for (place, incoming) in batch.iter().enumerate() {
             let Reported { receipt, channel } = &incoming.item;
             // A gateway speaks for its own channel; what it says about others' messages, or about none, is set aside.
@@ -93,11 +99,17 @@ impl BatchHandler for Report {
                 Ok(Step::Underway(delivery)) => delivery,
                 Ok(Step::Delivered(delivery)) => {
                     outbound::delivered(out, &incoming.cause, sent, receipt);
+                    sent.take_sealed();
                     delivery
                 }
                 Ok(Step::Failed(delivery)) => {
                     outbound::failed(out, &incoming.cause, sent, &delivery, receipt);
+                    others.extend(sent.take_sealed().and_then(|sealed| another_way(cx, sent, sealed, out)));
                     delivery
+                }
+                Ok(Step::Late) => {
+                    sent.arrived_late();
+                    continue;
                 }
                 Err(never) => {
                     fates.poison.push((place, Poison::invariant(never.to_string())));
@@ -107,8 +119,32 @@ impl BatchHandler for Report {
             sent.moved_to(delivery);
         }
         store::delivery::save(tx, &known).await?;
+        store::send::claim(tx, &others, out.now()).await?;
         Ok(fates)
     }
+}
+
+/// The next way of a message that didn't arrive: it waits at once, and the job that sends what waits asks for contact and
+/// consent. None if there is no other way, or if it would come too late.
+fn another_way(cx: &Ctx, sent: &Sent, sealed: Vec<u8>, out: &Outbox) -> Option<NewSend> {
+    let applied = cx.programs.get(sent.program_version)?;
+    let facts = kept::open(cx, sent.member_id, &sent.kind, &sent.business_key, &sealed)?;
+    let template = applied.program.messages.template(facts.kind())?;
+    let mut behind = template.order().iter().skip_while(|channel| channel.as_str() != sent.channel).skip(1);
+    let (channel, drop_at) = (*behind.next()?, drop_at(&facts, &applied, template, out.now()));
+    let send = Send {
+        member_id: sent.member_id,
+        kind: facts.kind(),
+        business_key: sent.business_key.clone(),
+        attempt: sent.attempt + 1,
+        notification_id: cx.ids.next(out.now()),
+        store: StoreCode::try_new(&sent.store).ok()?,
+        program_version: sent.program_version,
+        channel,
+        outcome: Outcome::Waiting { due_at: out.now(), drop_at },
+        keep: true,
+    };
+    (drop_at > out.now()).then_some(NewSend { send, sealed: Some(sealed) })
 }
 
 #[cfg(test)]

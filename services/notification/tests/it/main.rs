@@ -1,6 +1,10 @@
 //! notification on real servers: told once whatever comes again, and what gateways report.
 
+mod birthdays;
 mod gateway;
+mod news;
 mod statements;
 mod support;
 mod tell;
+mod waiting;
+mod ways;

@@ -10,20 +10,23 @@ use futures_util::StreamExt;
 use jifen_contracts::{
     Envelope, EventType,
     endpoint::{Contact, Contacts, ContactsReply, ContactsRequest, Empty, Endpoint, Language, MemberStatus, NotificationCounts},
-    event::{AccrualSettled, Balance, EntryKind, MemberRegistered, PostedEntry, TierUpgraded},
+    event::{AccrualSettled, Balance, CampaignStarted, EntryKind, MemberRegistered, PostedEntry, TierUpgraded},
     notify::Command,
     program::AppliedProgram,
 };
-use jifen_kernel::{MemberId, Points, StoreCode, Token};
-use jifen_runtime::{Running, ask};
+use jifen_kernel::{Clock, ManualClock, MemberId, Points, StoreCode, Token};
+use jifen_runtime::{Running, ask, context::ClockHandle};
 use jifen_testkit::{DEADLINE, Schema, TestEnv, bus, samples, service_config};
 use serde_json::json;
 use uuid::Uuid;
 
-pub const DURABLES: [(&str, &str); 4] = [
+pub const DURABLES: [(&str, &str); 7] = [
     ("EVENTS", "notification_registered"),
+    ("EVENTS", "notification_code_issued"),
     ("EVENTS", "notification_settled"),
     ("EVENTS", "notification_upgraded"),
+    ("EVENTS", "notification_member_news"),
+    ("EVENTS", "notification_campaign_news"),
     ("GATEWAY_RECEIPTS", "notification_gateway_receipts"),
 ];
 
@@ -33,6 +36,7 @@ type Known = Arc<Mutex<HashMap<MemberId, Option<Contact>>>>;
 pub struct Bench {
     pub env: TestEnv,
     known: Known,
+    clock: Option<Arc<ManualClock>>,
 }
 
 pub fn store() -> StoreCode {
@@ -60,13 +64,34 @@ pub fn program(version: u32) -> AppliedProgram {
             template("welcome", "{{ member_no }}@{{ store_name }}"),
             template("points_earned", "{{ points }}+{{ bonus }}={{ balance }}@{{ store_name }}"),
             template("tier_upgraded", "{{ tier_name }}@{{ store_name }}"),
+            { "kind": "activation_code", "class": "verify", "template": "CODE", "valid_hours": 1, "valid_minutes": 10,
+              "text": "{{ code }} {{ minutes }}" },
+            template("lapse_warning", "{{ member_no }} {{ date }}"),
+            template("tier_downgraded", "{{ tier_name }}"),
+            template("downgrade_warning", "{{ tier_name }}>{{ next_tier_name }} {{ date }}"),
+            { "kind": "interaction_earned", "class": "service", "template": "ACT", "valid_hours": 24, "text": "{{ what }} {{ points }}",
+              "channels": ["wechat", "sms"], "ways": { "wechat": { "template": "TM1", "fields": { "number1": "points" } } } },
+            { "kind": "campaign_preheat", "class": "promotion", "template": "SOON", "valid_hours": 48, "text": "{{ campaign }} {{ date }}" },
+            { "kind": "campaign_started", "class": "promotion", "template": "START", "valid_hours": 48, "text": "{{ campaign }}",
+              "channels": ["wechat", "sms"], "ways": { "wechat": { "template": "TM2", "fields": { "thing1": "campaign" } } } },
+            { "kind": "birthday", "class": "promotion", "template": "BIRTHDAY", "valid_hours": 72, "text": "{{ date }} {{ offer }}" },
+        ],
+        "tasks": [
+            { "kind": "repair_call", "from_days": 3, "to_days": 7 },
+            { "kind": "birthday_call", "from_days": 4, "to_days": 7, "tiers": ["silver"] },
         ] },
+        "campaigns": [{ "code": "birthday_double", "name": { "zh": "生日双倍积分", "en": "Birthday double" }, "factor": "2",
+                        "from": "2000-01-01", "to": "2099-12-31", "birthday_month": true }],
     });
     AppliedProgram { effective_from: format!("20{version:02}-01-01").parse().expect("date"), ..samples::program(version, program) }
 }
 
+pub fn instant(text: &str) -> DateTime<Utc> {
+    text.parse::<DateTime<chrono::FixedOffset>>().expect("instant").to_utc()
+}
+
 fn at() -> DateTime<Utc> {
-    "2026-10-01T02:21:33Z".parse().expect("instant")
+    instant("2026-10-01T02:21:33Z")
 }
 
 pub fn registered(number: u128) -> MemberRegistered {
@@ -125,11 +150,42 @@ pub fn upgraded(number: u128, ordinal: i64) -> TierUpgraded {
     }
 }
 
+/// A campaign that began on 1 October 2026, told to these members.
+pub fn started(campaign: &str, numbers: impl IntoIterator<Item = u128>) -> CampaignStarted {
+    let day = |text: &str| text.parse().expect("day");
+    CampaignStarted {
+        campaign: Token::try_new(campaign).expect("campaign"),
+        version: 1,
+        name: jifen_contracts::code::Text::new(campaign, campaign),
+        from: day("2026-10-01"),
+        to: day("2026-10-31"),
+        store: Some(store()),
+        members: numbers.into_iter().map(member).collect(),
+    }
+}
+
 impl Bench {
     /// Surroundings in which nobody answers for contacts yet.
     pub async fn start() -> Self {
         let env = TestEnv::start(&[Schema { service: "notification", migrator: &jifen_notification::MIGRATIONS }]).await;
-        Self { env, known: Known::default() }
+        Self { env, known: Known::default(), clock: None }
+    }
+
+    /// The same with a clock that stands at an instant.
+    pub async fn start_at(at: &str) -> Self {
+        let clock = Arc::new(ManualClock::new(instant(at)));
+        Self { clock: Some(clock), ..Self::start().await }
+    }
+
+    /// Moves the clock.
+    pub fn set_clock(&self, at: &str) {
+        self.clock.as_ref().expect("a manual clock").set(instant(at));
+    }
+
+    /// Sends what is due now, through this copy.
+    pub async fn send_due(&self, copy: &Running) {
+        jifen_runtime::job::run_once(copy.cx(), &jifen_notification::jobs::SendDue).await.expect("due");
+        bus::all_published(&self.env, "notification").await;
     }
 
     /// Makes a member known with these consents.
@@ -144,6 +200,14 @@ impl Bench {
             status: MemberStatus::Active,
         };
         self.known.lock().expect("lock").insert(contact.member_id, Some(contact));
+    }
+
+    /// Makes a member known who reads WeChat, too.
+    pub fn knows_on_wechat(&self, number: u128, consents: &[&str]) {
+        self.knows(number, consents);
+        let mut known = self.known.lock().expect("lock");
+        let contact = known.get_mut(&member(number)).and_then(Option::as_mut).expect("known");
+        contact.wechat_openid = Some(format!("o{number}"));
     }
 
     /// Makes a member known whose contact the vault can't open.
@@ -174,6 +238,9 @@ impl Bench {
     pub async fn copy(&self, batch: usize) -> Running {
         let mut config = service_config(&self.env, "notification");
         (config.limits.batch_messages, config.limits.guard_every_s) = (batch, 1);
+        if let Some(clock) = &self.clock {
+            config.clock = ClockHandle(Arc::clone(clock) as Arc<dyn Clock>);
+        }
         let running = jifen_notification::service().start(config).await.expect("notification starts");
         running.cx().programs.learn([program(1)]);
         running
@@ -186,6 +253,15 @@ impl Bench {
 
     pub async fn publish_all<T: EventType>(&self, events: &[T]) {
         bus::publish(&self.env, events).await;
+    }
+
+    /// Publishes an event with its sequence.
+    pub async fn publish_in_order<T: EventType>(&self, event: &T, sequence: i64) {
+        let id = jifen_kernel::Ids::system().next(bus::published_at());
+        let mut envelope = bus::envelope(id, bus::published_at(), event);
+        envelope.sequence = Some(jifen_contracts::envelope::sequence_text(sequence));
+        let payload = serde_json::to_vec(&envelope).expect("json");
+        bus::publish_raw(&self.env, T::SERVICE, [(event.subject(), payload)]).await;
     }
 
     /// Publishes gateway receipts on a subject, as they are.
@@ -214,7 +290,12 @@ impl Bench {
 
     /// Every command so far.
     pub async fn commands(&self) -> Vec<Command> {
-        let messages = self.messages("NOTIFY", "notify.v1.sms.*").await;
+        self.commands_of("sms").await
+    }
+
+    /// Every command of a channel so far.
+    pub async fn commands_of(&self, channel: &str) -> Vec<Command> {
+        let messages = self.messages("NOTIFY", &format!("notify.v1.{channel}.*")).await;
         messages.into_iter().map(|message| serde_json::from_value::<Envelope<Command>>(message).expect("command").data).collect()
     }
 

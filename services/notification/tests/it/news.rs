@@ -1,0 +1,124 @@
+//! What happens to one member now and then: codes, activation, warnings; and what staff are asked to do.
+
+use jifen_contracts::{
+    endpoint::MemberStatus,
+    event::{CodePurpose, EntryKind, MemberActivated, MemberCodeIssued, MemberLapseWarned, TierDowngradeWarned, TierDowngraded},
+};
+use jifen_kernel::{Money, Points, Token};
+
+use crate::support::{Bench, instant, member, registered, settled, store};
+
+fn code(bench_key: &jifen_runtime::crypto::SealKey, number: u128, at: &str) -> MemberCodeIssued {
+    MemberCodeIssued {
+        member_id: member(number),
+        member_no: format!("M{number}"),
+        store: store(),
+        purpose: CodePurpose::Activation,
+        code_sealed: bench_key.seal_text(&jifen_kernel::Ids::seeded(1), b"123456", &MemberCodeIssued::bound(member(number))),
+        not_after: instant(at) + chrono::Duration::minutes(5),
+        at: instant(at),
+    }
+}
+
+#[tokio::test]
+async fn a_registration_is_welcomed_when_it_is_activated() {
+    let bench = Bench::start_at("2026-10-01T22:00:00+08:00").await;
+    bench.knows(1, &["sms:service"]);
+    bench.answer_contacts().await;
+    let copy = bench.copy(500).await;
+    let key = copy.cx().seal_to("notification");
+    let mut waits = registered(1);
+    waits.status = MemberStatus::Registered;
+    bench.publish(&waits).await;
+    // The first code opens, the second is another member's: set aside, told to nobody.
+    let mut anothers = code(&key, 1, "2026-10-01T22:00:01+08:00");
+    anothers.code_sealed = code(&key, 2, "2026-10-01T22:00:01+08:00").code_sealed;
+    bench.publish_all(&[code(&key, 1, "2026-10-01T22:00:00+08:00"), anothers]).await;
+    let on = "2026-10-08".parse().expect("day");
+    bench
+        .publish(&MemberLapseWarned {
+            member_id: member(1),
+            member_no: "M1".to_owned(),
+            store: store(),
+            on,
+            at: instant("2026-10-01T22:00:00+08:00"),
+        })
+        .await;
+    bench.settle().await;
+    // Neither waits for the end of the quiet hours: nobody asked for advertising.
+    assert_eq!(
+        bench.texts().await,
+        ["+8613800000001 activation_code 【会员中心】123456 5", "+8613800000001 lapse_warning 【会员中心】M1 2026-10-07 v1"]
+    );
+    let activated =
+        MemberActivated { member_id: member(1), member_no: "M1".to_owned(), store: store(), at: instant("2026-10-01T22:01:00+08:00") };
+    bench.publish_all(&[activated.clone(), activated]).await;
+    bench.settle().await;
+    let texts = bench.texts().await;
+    assert_eq!((texts.len(), texts[2].as_str()), (3, "+8613800000001 welcome 【会员中心】M1@浦东店 v1"));
+    assert_eq!(bench.number("select count(*) from dead_letter where code = 'event.invariant'").await, 1);
+    // A code rests nowhere in the clear.
+    let row: String =
+        sqlx::query_scalar("select string_agg(send::text, ' ') from send").fetch_one(&bench.env.pool("notification")).await.expect("rows");
+    assert!(!row.contains("123456"), "{row}");
+    assert!(copy.stop().await);
+}
+
+#[tokio::test]
+async fn a_lower_tier_is_announced_and_told() {
+    let bench = Bench::start_at("2026-10-01T12:00:00+08:00").await;
+    bench.knows(1, &["sms:service"]);
+    bench.answer_contacts().await;
+    let copy = bench.copy(500).await;
+    let tier = |code: &str| Token::try_new(code).expect("tier");
+    let (from, to, at) = (tier("silver"), tier("regular"), instant("2026-10-01T12:00:00+08:00"));
+    let warned = TierDowngradeWarned {
+        member_id: member(1),
+        member_no: "M1".to_owned(),
+        from: from.clone(),
+        to: to.clone(),
+        on: "2026-12-01".parse().expect("day"),
+        at,
+        program_version: 1,
+        store: store(),
+    };
+    let fallen =
+        TierDowngraded { member_id: member(1), member_no: "M1".to_owned(), from, to, ordinal: 2, at, program_version: 1, store: store() };
+    bench.publish(&warned).await;
+    bench.publish(&fallen).await;
+    bench.publish(&warned).await;
+    bench.settle().await;
+    assert_eq!(
+        bench.texts().await,
+        [
+            "+8613800000001 downgrade_warning 【会员中心】银卡会员>普通会员 2026-12-01 v1",
+            "+8613800000001 tier_downgraded 【会员中心】普通会员 v1"
+        ]
+    );
+    assert!(copy.stop().await);
+}
+
+#[tokio::test]
+async fn staff_are_asked_once_to_call_after_a_repair() {
+    let bench = Bench::start().await;
+    bench.knows(1, &["sms:service"]);
+    bench.answer_contacts().await;
+    let copies = (bench.copy(500).await, bench.copy(1).await);
+    let mut repair = settled(1, "R1", &[(EntryKind::Accrual, 10)], 1);
+    repair.categories = vec![jifen_contracts::event::CategoryBase {
+        category: Token::try_new("repair").expect("category"),
+        paid: Money::try_new("10.00").expect("money"),
+        base: Points(10),
+    }];
+    let service = settled(1, "R2", &[(EntryKind::Accrual, 10)], 1);
+    bench.publish_all(&[repair.clone(), service, repair.clone(), repair]).await;
+    bench.settle().await;
+    let tasks = bench.messages("EVENTS", "evt.notification.staff_task.v1.SH01").await;
+    assert_eq!(tasks.len(), 1);
+    let task = &tasks[0]["data"];
+    assert_eq!(
+        (task["kind"].as_str(), task["due"].as_str(), task["until"].as_str(), task["about"].as_str()),
+        (Some("repair_call"), Some("2026-10-04"), Some("2026-10-08"), Some("R1"))
+    );
+    assert!(copies.0.stop().await && copies.1.stop().await);
+}
