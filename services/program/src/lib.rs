@@ -25,7 +25,7 @@ use jifen_runtime::with_runtime_tables;
 use sqlx::{migrate::Migrator, postgres::PgPoolOptions};
 
 pub use domain::check::{Files, check};
-pub use domain::files::files_of;
+pub use domain::files::{files_of, holidays as holidays_toml};
 pub use domain::version::hash;
 pub use inbound::service;
 pub use presets::{PRESETS, preset};

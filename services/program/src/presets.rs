@@ -8,9 +8,13 @@ pub const PRESETS: [&str; 6] = ["points", "flat", "annual-spend", "handbook", "c
 /// The preset of a first start.
 pub const DEFAULT_PRESET: &str = "points";
 
+/// The files of a folder: those that every preset has, and more of its own.
 macro_rules! folder {
-    ($name:literal: $($file:literal),* $(,)?) => {
-        [$(($file, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/programs/", $name, "/", $file)))),*]
+    ($name:literal $(, $file:literal)*) => {
+        folder!(@ $name: "program.toml", "stores.toml", "earn.toml", "expiry.toml", "tiers.toml", "holidays.toml", "messages.toml" $(, $file)*)
+    };
+    (@ $name:literal: $($file:literal),*) => {
+        vec![$(($file, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/programs/", $name, "/", $file)))),*]
     };
 }
 
@@ -18,12 +22,12 @@ macro_rules! folder {
 /// `campaigns.toml` of its own, as the demo does, whose double-points week depends on the day it is played.
 pub fn preset(name: &str) -> Option<Files> {
     let files = match name {
-        "points" => folder!("points": "program.toml", "stores.toml", "earn.toml", "expiry.toml", "tiers.toml", "messages.toml"),
-        "flat" => folder!("flat": "program.toml", "stores.toml", "earn.toml", "expiry.toml", "tiers.toml", "messages.toml"),
-        "annual-spend" => folder!("annual-spend": "program.toml", "stores.toml", "earn.toml", "expiry.toml", "tiers.toml", "messages.toml"),
-        "handbook" => folder!("handbook": "program.toml", "stores.toml", "earn.toml", "expiry.toml", "tiers.toml", "messages.toml"),
-        "companion" => folder!("companion": "program.toml", "stores.toml", "earn.toml", "expiry.toml", "tiers.toml", "messages.toml"),
-        "demo" => folder!("demo": "program.toml", "stores.toml", "earn.toml", "expiry.toml", "tiers.toml", "messages.toml"),
+        "points" => folder!("points"),
+        "flat" => folder!("flat"),
+        "annual-spend" => folder!("annual-spend"),
+        "handbook" => folder!("handbook"),
+        "companion" => folder!("companion"),
+        "demo" => folder!("demo"),
         _ => return None,
     };
     Some(files.into_iter().map(|(file, content)| (file.to_owned(), content.to_owned())).collect())
@@ -74,6 +78,17 @@ mod tests {
         assert_eq!(ladder, [("regular", 0), ("silver", 5_000), ("gold", 20_000), ("diamond", 50_000)]);
         assert_eq!(program.stores.iter().map(|store| store.code.as_str()).collect::<Vec<_>>(), ["SH01", "SH02", "SH03"]);
         assert_eq!((program.campaigns.len(), program.time_zone.as_str()), (0, "Asia/Shanghai"));
+    }
+
+    #[test]
+    fn every_preset_has_the_holidays_of_ten_years() {
+        for name in PRESETS {
+            let (program, _) = check(&preset(name).expect(name)).expect(name);
+            assert!(
+                program.holidays == jifen_rules::seed::holidays(2026..=2035),
+                "{name}: run `cargo run -p jifen-program --example holidays`"
+            );
+        }
     }
 
     #[test]

@@ -5,9 +5,13 @@ use std::{
     fmt::{Display, Write},
 };
 
+use chrono::Datelike;
 use jifen_contracts::{
     code::Text,
-    program::{Benefit, Campaign, Earn, InteractionRule, Ladder, Partner, Program, Store, Tier, TierRequirement, TierValue, TierWay},
+    program::{
+        Benefit, Campaign, Earn, Holiday, InteractionRule, Ladder, Partner, Program, Stacking, Store, Tier, TierRequirement, TierValue,
+        TierWay,
+    },
 };
 use jifen_kernel::{Rate, Token};
 use serde::Serialize;
@@ -16,7 +20,8 @@ use super::check::Files;
 
 mod messages;
 
-/// The files of a program, by name; `campaigns.toml` only if it has campaigns. `check(files_of(program))` is `program`.
+/// The files of a program, by name; `campaigns.toml` and `holidays.toml` only if they hold something. `check(files_of(program))`
+/// is `program`.
 pub fn files_of(program: &Program) -> Files {
     let mut files = Files::from([
         ("program.toml".to_owned(), lines([("name", quoted(&program.name)), ("time_zone", quoted(&program.time_zone))])),
@@ -33,8 +38,12 @@ pub fn files_of(program: &Program) -> Files {
         ("tiers.toml".to_owned(), tiers(program)),
         ("messages.toml".to_owned(), messages::written(&program.messages)),
     ]);
-    if !program.campaigns.is_empty() {
-        files.insert("campaigns.toml".to_owned(), tables("campaign", program.campaigns.iter().map(campaign)));
+    if !program.campaigns.is_empty() || !program.stacking.is_default() {
+        let campaigns = tables("campaign", program.campaigns.iter().map(campaign));
+        files.insert("campaigns.toml".to_owned(), format!("{}{campaigns}", stacking(&program.stacking)));
+    }
+    if !program.holidays.is_empty() {
+        files.insert("holidays.toml".to_owned(), holidays(&program.holidays));
     }
     files
 }
@@ -139,22 +148,57 @@ fn benefit(tier: &Tier, benefit: &Benefit) -> String {
     lines(always.into_iter().chain(sometimes.into_iter().flatten()))
 }
 
+fn stacking(stacking: &Stacking) -> String {
+    if stacking.is_default() {
+        return String::new();
+    }
+    let ceiling = stacking.ceiling.map(|ceiling| ("ceiling", quoted(&ceiling.to_string())));
+    format!("[stacking]\n{}\n", lines([("mode", word(&stacking.mode))].into_iter().chain(ceiling)))
+}
+
+/// Days as one list, a year after the other; names stand once.
+pub fn holidays(holidays: &[Holiday]) -> String {
+    let mut text = "holiday = [\n".to_owned();
+    let mut year = None;
+    for holiday in holidays {
+        if year.replace(holiday.day.year()) != Some(holiday.day.year()) {
+            writeln!(text, "    # {}", holiday.day.year()).expect("a text takes every line");
+        }
+        let (day, kind, festival) = (holiday.day, word(&holiday.kind), quoted(holiday.festival.as_str()));
+        writeln!(text, "    {{ day = \"{day}\", kind = {kind}, festival = {festival} }},").expect("a text takes every line");
+    }
+    let festivals: BTreeMap<_, _> = holidays.iter().map(|holiday| (&holiday.festival, &holiday.name)).collect();
+    text + "]\n\n[festivals]\n" + &lines(festivals.into_iter().map(|(code, name)| (code, names(name))))
+}
+
 fn campaign(campaign: &Campaign) -> String {
     let list = |key, values: Vec<String>| (!values.is_empty()).then(|| (key, format!("[{}]", values.join(", "))));
-    let always = [
-        ("code", quoted(campaign.code.as_str())),
-        ("name", names(&campaign.name)),
-        ("factor", quoted(&campaign.factor.map_or_else(|| "1".to_owned(), |factor| factor.to_string()))),
-        ("from", campaign.from.to_string()),
-        ("to", campaign.to.to_string()),
-    ];
-    let sometimes = [
+    let flag = |key, set: bool| set.then(|| (key, "true".to_owned()));
+    let tokens = |all: &[Token]| all.iter().map(|token| quoted(token.as_str())).collect();
+    let fields = [
+        Some(("code", quoted(campaign.code.as_str()))),
+        Some(("name", names(&campaign.name))),
+        campaign.goal.as_ref().map(|goal| ("goal", names(goal))),
+        campaign.factor.map(|factor| ("factor", quoted(&factor.to_string()))),
+        campaign.bonus.map(|bonus| ("bonus", format!("{{ points = {}, from_paid = \"{}\" }}", bonus.points, bonus.from_paid))),
+        Some(("from", campaign.from.to_string())),
+        Some(("to", campaign.to.to_string())),
         list("weekdays", campaign.weekdays.iter().map(word).collect()),
+        list("month_days", campaign.month_days.iter().map(ToString::to_string).collect()),
+        list("festivals", tokens(&campaign.festivals)),
+        list("lunar", campaign.lunar.iter().map(|at| format!("{{ month = {}, day = {} }}", at.month, at.day)).collect()),
+        flag("birthday_month", campaign.birthday_month),
         list("stores", campaign.stores.iter().map(|store| quoted(store.as_str())).collect()),
-        list("categories", campaign.categories.iter().map(|category| quoted(category.as_str())).collect()),
+        list("categories", tokens(&campaign.categories)),
+        list("tiers", tokens(&campaign.tiers)),
+        campaign.condition.as_ref().map(|condition| ("condition", quoted(condition))),
         campaign.budget.map(|budget| ("budget", budget.to_string())),
+        campaign.member_cap.map(|cap| ("member_cap", cap.to_string())),
+        flag("exclusive", campaign.exclusive),
+        campaign.preheat_days.map(|days| ("preheat_days", days.to_string())),
+        campaign.post_after_days.map(|days| ("post_after_days", days.to_string())),
     ];
-    lines(always.into_iter().chain(sometimes.into_iter().flatten()))
+    lines(fields.into_iter().flatten())
 }
 
 fn names(name: &Text) -> String {
@@ -194,6 +238,9 @@ mod tests {
             let mut files = preset(name).expect(name);
             let second = check(&files).expect(name).0.tiers[1].code.clone();
             let campaigns = r#"
+                [stacking]
+                mode = "multiplicative"
+                ceiling = "3.5"
                 [[campaign]]
                 code = "double"
                 name = { zh = "双倍\"积分\"", en = 'Double \ points' }
@@ -205,13 +252,31 @@ mod tests {
                 categories = ["repair"]
                 budget = 5000
                 [[campaign]]
+                code = "everything"
+                name = { zh = "全部", en = "Everything" }
+                goal = { zh = "目标", en = "Goal" }
+                bonus = { points = 100, from_paid = "500.00" }
+                from = 2026-10-01
+                to = 2026-10-07
+                month_days = [1, -1]
+                festivals = ["national_day"]
+                lunar = [{ month = 8, day = 20 }, { month = 8, day = 21 }]
+                birthday_month = true
+                tiers = ["TOP"]
+                condition = "paid_fen >= 100000 && tier != \"silver\""
+                member_cap = 500
+                exclusive = true
+                preheat_days = 5
+                post_after_days = 5
+                [[campaign]]
                 code = "plain"
                 name = { zh = "日常", en = "Plain" }
                 factor = 2
                 from = "2026-11-01"
                 to = "2026-11-01"
             "#;
-            files.insert("campaigns.toml".to_owned(), campaigns.to_owned());
+            let top = check(&files).expect(name).0.tiers.last().expect("a tier").code.clone();
+            files.insert("campaigns.toml".to_owned(), campaigns.replace("TOP", top.as_str()));
             let stores = files["stores.toml"].replace("code = \"SH02\"", "code = \"SH02\"\nbrand = \"audi\"");
             files.insert("stores.toml".to_owned(), stores);
             let earn = files["earn.toml"].replace("first_spending = 100", "first_spending = 100\ninvoice_cap = 2000\ndaily_cap = 5000")
@@ -223,6 +288,6 @@ mod tests {
             assert_eq!(check(&files_of(&program)).expect("written files").0, program);
         }
         let (points, _) = check(&preset("points").expect("preset")).expect("program");
-        assert!(!files_of(&points).contains_key("campaigns.toml"));
+        assert!(!files_of(&points).contains_key("campaigns.toml") && files_of(&points).contains_key("holidays.toml"));
     }
 }

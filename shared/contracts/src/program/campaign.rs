@@ -71,6 +71,9 @@ pub struct Campaign {
     pub post_after_days: Option<u32>,
 }
 
+/// The code under which the tier accelerator's bonuses stand: no campaign may have it.
+pub const TIER_ACCELERATOR: &str = "tier_accelerator";
+
 /// A fixed bonus, never multiplied or capped by an invoice's caps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,14 +1,17 @@
-//! `campaigns.toml`: time-bound multipliers. The file may be missing, and be empty.
+//! `campaigns.toml`: time-bound offers, and how they are combined. The file may be missing, and be empty.
 
 use std::collections::HashMap;
 
-use chrono::{Datelike, NaiveDate};
-use jifen_contracts::program::{Campaign, Earn, Store, Weekday};
+use jifen_contracts::program::{
+    Campaign, Earn, FixedBonus, Holiday, LunarDay, Stacking, StackingMode, Store, TIER_ACCELERATOR, Tier, Weekday,
+};
 use jifen_kernel::{Rate, StoreCode, Token};
+use jifen_rules::{calendar::Calendar, condition::Condition};
 use toml::Value;
 
-use super::{File, Findings, section::Section, values};
+use super::{File, Findings, campaign_days, section::Section, values};
 
+const MODES: &[&str] = &["best_of", "additive", "multiplicative"];
 const WEEKDAYS: &[&str] = &["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 fn factor(value: &Value) -> Result<Rate, String> {
@@ -20,73 +23,142 @@ fn factor(value: &Value) -> Result<Rate, String> {
     }
 }
 
-/// The campaigns, in the order of their publication. `stores` and `earn` are `None` where their files couldn't be read.
-pub(super) fn read(mut file: File, stores: Option<&[Store]>, earn: Option<&Earn>, found: &mut Findings) -> Option<Vec<Campaign>> {
+fn ceiling(value: &Value) -> Result<Rate, String> {
+    factor(value).map_err(|_| "must be above 1 and at most 100: what the factors of a category come to".to_owned())
+}
+
+/// The files that campaigns refer to; `None` where one couldn't be read.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) stores: Option<&'a [Store]>,
+    pub(super) earn: Option<&'a Earn>,
+    pub(super) tiers: Option<&'a [Tier]>,
+    pub(super) holidays: Option<&'a [Holiday]>,
+}
+
+/// The campaigns, in the order of their publication, and how they are combined.
+pub(super) fn read(mut file: File, known: Known<'_>, found: &mut Findings) -> Option<(Vec<Campaign>, Stacking)> {
     let errors = found.errors();
+    let stacking = stacking(&mut file, found);
     let mut campaigns: Vec<Campaign> = Vec::new();
     let mut lines = HashMap::new();
+    let calendar = known.holidays.map(Calendar::new);
     for mut section in file.list("campaign", false, found).unwrap_or_default() {
         let campaign = one(&mut section, found);
         if let Some(campaign) = &campaign {
             if let Some(line) = lines.insert(campaign.code.clone(), section.line("code")) {
                 section.error("code", found, format!("{} stands there twice: the first is in line {line}", campaign.code));
             }
-            judge_period(campaign, &section, found);
-            judge_stores(&campaign.stores, stores, &section, found);
-            judge_categories(&campaign.categories, earn, &section, found);
+            judge_whole(campaign, &section, found);
+            judge_stores(&campaign.stores, known.stores, &section, found);
+            judge_categories(&campaign.categories, known.earn, &section, found);
+            judge_tiers(&campaign.tiers, known.tiers, &section, found);
+            if let (Some(calendar), Some(holidays)) = (&calendar, known.holidays) {
+                campaign_days::judge(campaign, calendar, holidays, &section, found);
+            }
         }
         section.finish(found);
         campaigns.extend(campaign);
     }
     file.finish(found);
-    (found.errors() == errors).then_some(campaigns)
+    let stacking = stacking?;
+    (found.errors() == errors).then_some((campaigns, stacking))
+}
+
+fn stacking(file: &mut File, found: &mut Findings) -> Option<Stacking> {
+    let Some(mut section) = file.table_if("stacking", found) else { return Some(Stacking::default()) };
+    let mode = section.read("mode", found, values::word::<StackingMode>(MODES));
+    let ceiling = section.read_if("ceiling", found, ceiling);
+    if mode == Some(StackingMode::Multiplicative) && ceiling == Some(None) {
+        section.error("mode", found, "needs a ceiling: a few campaigns together come to more than anybody means");
+    }
+    section.finish(found);
+    Some(Stacking { mode: mode?, ceiling: ceiling? })
 }
 
 fn one(section: &mut Section, found: &mut Findings) -> Option<Campaign> {
     let code = section.read("code", found, values::token);
     let name = section.read("name", found, values::names);
-    let factor = section.read("factor", found, factor);
+    let goal = section.read_if("goal", found, values::names);
+    let factor = section.read_if("factor", found, factor);
+    let bonus = section.read_if("bonus", found, fixed_bonus);
     let from = section.read("from", found, values::day);
     let to = section.read("to", found, values::day);
     let weekdays = section.read_if("weekdays", found, values::list(values::word::<Weekday>(WEEKDAYS)));
+    let month_days = section.read_if("month_days", found, values::list(month_day));
+    let festivals = section.read_if("festivals", found, values::list(values::token));
+    let lunar = section.read_if("lunar", found, values::list(lunar_day));
+    let birthday_month = section.read_if("birthday_month", found, values::flag);
     let stores = section.read_if("stores", found, values::list(values::store_code));
     let categories = section.read_if("categories", found, values::list(values::token));
+    let tiers = section.read_if("tiers", found, values::list(values::token));
+    let condition = section.read_if("condition", found, condition);
     let budget = section.read_if("budget", found, values::points(1));
+    let member_cap = section.read_if("member_cap", found, values::points(1));
+    let exclusive = section.read_if("exclusive", found, values::flag);
+    let preheat_days = section.read_if("preheat_days", found, values::whole(3..=7));
+    let post_after_days = section.read_if("post_after_days", found, values::whole(1..=30));
     Some(Campaign {
         code: code?,
         name: name?,
-        factor: Some(factor?),
+        goal: goal?,
+        factor: factor?,
+        bonus: bonus?,
         from: from?,
         to: to?,
         weekdays: weekdays?.unwrap_or_default(),
+        month_days: month_days?.unwrap_or_default(),
+        festivals: festivals?.unwrap_or_default(),
+        lunar: lunar?.unwrap_or_default(),
+        birthday_month: birthday_month?.unwrap_or_default(),
         stores: stores?.unwrap_or_default(),
         categories: categories?.unwrap_or_default(),
+        tiers: tiers?.unwrap_or_default(),
+        condition: condition?,
         budget: budget?,
-        goal: None,
-        bonus: None,
-        month_days: Vec::new(),
-        festivals: Vec::new(),
-        lunar: Vec::new(),
-        birthday_month: false,
-        tiers: Vec::new(),
-        condition: None,
-        member_cap: None,
-        exclusive: false,
-        preheat_days: None,
-        post_after_days: None,
+        member_cap: member_cap?,
+        exclusive: exclusive?.unwrap_or_default(),
+        preheat_days: preheat_days?,
+        post_after_days: post_after_days?,
     })
 }
 
-fn judge_period(campaign: &Campaign, section: &Section, found: &mut Findings) {
+fn fixed_bonus(value: &Value) -> Result<FixedBonus, String> {
+    let [points, from_paid] = values::fields(value, ["points", "from_paid"])?;
+    Ok(FixedBonus {
+        points: values::points(1)(points).map_err(|why| format!("points {why}"))?,
+        from_paid: values::money(from_paid).map_err(|why| format!("from_paid {why}"))?,
+    })
+}
+
+fn month_day(value: &Value) -> Result<i32, String> {
+    let day = value.as_integer().and_then(|day| i32::try_from(day).ok()).filter(|day| *day == -1 || (1..=31).contains(day));
+    day.ok_or_else(|| "must be a day of the month from 1 to 31, or -1 for its last".to_owned())
+}
+
+fn lunar_day(value: &Value) -> Result<LunarDay, String> {
+    let [month, day] = values::fields(value, ["month", "day"])?;
+    Ok(LunarDay {
+        month: values::whole(1..=12)(month).map_err(|why| format!("month {why}"))?,
+        day: values::whole(1..=30)(day).map_err(|why| format!("day {why}"))?,
+    })
+}
+
+fn condition(value: &Value) -> Result<String, String> {
+    let text = values::string(value)?;
+    Condition::compile(text).map_err(|why| why.to_string())?;
+    Ok(text.to_owned())
+}
+
+fn judge_whole(campaign: &Campaign, section: &Section, found: &mut Findings) {
+    if campaign.code.as_str() == TIER_ACCELERATOR {
+        section.error("code", found, format!("{TIER_ACCELERATOR} is the tiers' own: see tier_factors in earn.toml"));
+    }
+    if campaign.factor.is_none() && campaign.bonus.is_none() {
+        section.error("factor", found, "is missing: a campaign has a factor, a bonus, or both");
+    }
     if campaign.from > campaign.to {
         section.error("to", found, format!("the last day lies before the first, {}", campaign.from));
-        return;
-    }
-    let on = |day: &NaiveDate| campaign.weekdays.contains(&Weekday::from(day.weekday()));
-    // Seven days hold every day of the week.
-    let days = campaign.from.iter_days().take_while(|day| *day <= campaign.to).take(7);
-    if !campaign.weekdays.is_empty() && !days.into_iter().any(|day| on(&day)) {
-        section.warning("weekdays", found, format!("never applies: none of these days lies from {} to {}", campaign.from, campaign.to));
     }
 }
 
@@ -111,5 +183,13 @@ fn judge_categories(named: &[Token], earn: Option<&Earn>, section: &Section, fou
             }
             Some(_) => {}
         }
+    }
+}
+
+fn judge_tiers(named: &[Token], tiers: Option<&[Tier]>, section: &Section, found: &mut Findings) {
+    let Some(tiers) = tiers else { return };
+    for code in named.iter().filter(|code| !tiers.iter().any(|tier| tier.code == **code)) {
+        let known = values::quoted(tiers.iter().map(|tier| &tier.code));
+        section.error("tiers", found, format!("{code} is not in tiers.toml, which has {known}"));
     }
 }

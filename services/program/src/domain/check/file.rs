@@ -20,10 +20,9 @@ pub(super) struct File {
 impl File {
     /// Reads TOML; a finding says where it is none.
     pub(super) fn parse(content: &str, found: &mut Findings) -> Option<Self> {
-        let line = |offset: usize| {
-            let before = content.as_bytes().iter().take(offset);
-            1 + u32::try_from(before.filter(|byte| **byte == b'\n').count()).unwrap_or(u32::MAX - 1)
-        };
+        // Where lines end, so that the line of a key is looked up: a table of holidays has hundreds of keys.
+        let ends: Vec<usize> = content.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect();
+        let line = |offset: usize| 1 + u32::try_from(ends.partition_point(|end| *end < offset)).unwrap_or(u32::MAX - 1);
         let Raw(items) = match toml::from_str(content) {
             Ok(raw) => raw,
             Err(error) => {

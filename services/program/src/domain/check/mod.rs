@@ -5,11 +5,13 @@
 //! file couldn't be read, the reference isn't judged.
 
 mod benefits;
+mod campaign_days;
 mod campaigns;
 mod earn;
 mod expiry;
 mod file;
 mod findings;
+mod holidays;
 mod messages;
 mod program;
 mod section;
@@ -30,14 +32,15 @@ use findings::Findings;
 /// A program's files: name (`earn.toml`) to content.
 pub type Files = BTreeMap<String, String>;
 
-/// The files of a program; of these only `campaigns.toml` may be missing.
-pub const FILES: [&str; 7] = [PROGRAM, STORES, EARN, EXPIRY, TIERS, CAMPAIGNS, MESSAGES];
+/// The files of a program; of these `holidays.toml` and `campaigns.toml` may be missing.
+pub const FILES: [&str; 8] = [PROGRAM, STORES, EARN, EXPIRY, TIERS, HOLIDAYS, CAMPAIGNS, MESSAGES];
 
 const PROGRAM: &str = "program.toml";
 const STORES: &str = "stores.toml";
 const EARN: &str = "earn.toml";
 const EXPIRY: &str = "expiry.toml";
 const TIERS: &str = "tiers.toml";
+const HOLIDAYS: &str = "holidays.toml";
 const CAMPAIGNS: &str = "campaigns.toml";
 const MESSAGES: &str = "messages.toml";
 
@@ -58,15 +61,22 @@ pub fn check(files: &Files) -> Result<(Program, Vec<ProgramFinding>), Vec<Progra
         tiers::judge_earn(ladder, earn, &files[TIERS], &mut found);
     }
     let expiry = open(files, EXPIRY, &mut found).and_then(|file| expiry::read(file, &mut found));
-    let campaigns = if files.contains_key(CAMPAIGNS) {
-        open(files, CAMPAIGNS, &mut found).and_then(|file| campaigns::read(file, stores.as_deref(), earn.as_ref(), &mut found))
+    let holidays = if files.contains_key(HOLIDAYS) {
+        open(files, HOLIDAYS, &mut found).and_then(|file| holidays::read(file, &mut found))
     } else {
         Some(Vec::new())
+    };
+    let known = campaigns::Known { stores: stores.as_deref(), earn: earn.as_ref(), tiers: steps, holidays: holidays.as_deref() };
+    let campaigns = if files.contains_key(CAMPAIGNS) {
+        open(files, CAMPAIGNS, &mut found).and_then(|file| campaigns::read(file, known, &mut found))
+    } else {
+        Some((Vec::new(), Stacking::default()))
     };
     let messages = open(files, MESSAGES, &mut found).and_then(|file| messages::read(file, steps, &mut found));
     let program = (|| {
         let (name, time_zone) = head?;
         let (tiers, ladder) = tiers?;
+        let (campaigns, stacking) = campaigns?;
         Some(Program {
             name,
             time_zone,
@@ -75,9 +85,9 @@ pub fn check(files: &Files) -> Result<(Program, Vec<ProgramFinding>), Vec<Progra
             expiry: expiry?,
             tiers,
             ladder,
-            campaigns: campaigns?,
-            stacking: Stacking::default(),
-            holidays: Vec::new(),
+            campaigns,
+            stacking,
+            holidays: holidays?,
             membership: Membership::default(),
             messages: messages?,
         })

@@ -218,6 +218,27 @@ fn every_wrong_campaign_is_found_in_its_line() {
         ("budget = 0", "campaigns.toml:8 campaign.budget", "from 1"),
         ("budget = 5.5", "campaigns.toml:8 campaign.budget", "whole number"),
         ("categories = [\"vehicle\"]", "warning campaigns.toml:8 campaign.categories", "earns nothing"),
+        ("bonus = 100", "campaigns.toml:8 campaign.bonus", "points = …, from_paid = …"),
+        ("bonus = { points = 100, from_paid = \"0\" }", "campaigns.toml:8 campaign.bonus", "from_paid must be above zero"),
+        ("bonus = { points = 0, from_paid = \"1\" }", "campaigns.toml:8 campaign.bonus", "points must be"),
+        ("bonus = { points = 1, from = \"1\" }", "campaigns.toml:8 campaign.bonus", "from is unknown"),
+        ("month_days = [0]", "campaigns.toml:8 campaign.month_days", "-1 for its last"),
+        ("lunar = [{ month = 13, day = 1 }]", "campaigns.toml:8 campaign.lunar", "month must be"),
+        ("lunar = [{ month = 1 }]", "campaigns.toml:8 campaign.lunar", "day is missing"),
+        ("festivals = [\"brand_day\"]", "campaigns.toml:8 campaign.festivals", "brand_day is not in holidays.toml"),
+        ("festivals = [\"mid_autumn\"]", "warning campaigns.toml:8 campaign.festivals", "never applies"),
+        ("lunar = [{ month = 1, day = 1 }]", "warning campaigns.toml:8 campaign.lunar", "never applies"),
+        ("month_days = [31]", "warning campaigns.toml:8 campaign.month_days", "never applies"),
+        ("tiers = [\"bronze\"]", "campaigns.toml:8 campaign.tiers", "bronze is not in tiers.toml, which has \"regular\""),
+        ("birthday_month = 1", "campaigns.toml:8 campaign.birthday_month", "true or false"),
+        ("exclusive = \"yes\"", "campaigns.toml:8 campaign.exclusive", "true or false"),
+        ("member_cap = 0", "campaigns.toml:8 campaign.member_cap", "from 1"),
+        ("preheat_days = 2", "campaigns.toml:8 campaign.preheat_days", "3 to 7"),
+        ("post_after_days = 0", "campaigns.toml:8 campaign.post_after_days", "1 to 30"),
+        ("condition = \"paid >= 1\"", "campaigns.toml:8 campaign.condition", "paid is unknown: a condition may name store, tier"),
+        ("condition = \"paid_fen\"", "campaigns.toml:8 campaign.condition", "true or false"),
+        ("condition = 5", "campaigns.toml:8 campaign.condition", "text in quotes"),
+        ("code = \"tier_accelerator\"", "campaigns.toml:3 campaign.code", "tier_factors in earn.toml"),
         ("priority = 1", "campaigns.toml:8 campaign.priority", "unknown key"),
     ] {
         let key = line.split(' ').next().expect("key");
@@ -231,6 +252,81 @@ fn every_wrong_campaign_is_found_in_its_line() {
     let never = CAMPAIGNS.replace("2026-10-07", "2026-10-02") + "weekdays = [\"sun\"]\n";
     expect_one(&with("campaigns.toml", &never), "warning campaigns.toml:8 campaign.weekdays", "never applies");
     expect_one(&with("campaigns.toml", &format!("{CAMPAIGNS}{CAMPAIGNS}")), "campaigns.toml:10 campaign.code", "first is in line 3");
+}
+
+#[test]
+fn a_campaign_may_have_a_fixed_bonus_alone_but_not_nothing() {
+    let without = CAMPAIGNS.replace("factor = \"2\"\n", "");
+    let bonus = format!("{without}bonus = {{ points = 100, from_paid = 500 }}\n");
+    let (program, warnings) = check(&with("campaigns.toml", &bonus)).expect("program");
+    assert_eq!((program.campaigns[0].factor, warnings), (None, vec![]));
+    expect_one(&with("campaigns.toml", &without), "campaigns.toml:3 campaign.factor", "a factor, a bonus, or both");
+}
+
+#[test]
+fn campaigns_are_combined_as_the_file_says() {
+    for (table, expected, containing) in [
+        ("mode = \"sum\"", "campaigns.toml:2 stacking.mode", "\"best_of\", \"additive\""),
+        ("mode = \"multiplicative\"", "campaigns.toml:2 stacking.mode", "needs a ceiling"),
+        ("mode = \"additive\"\nceiling = \"1\"", "campaigns.toml:3 stacking.ceiling", "above 1"),
+        ("ceiling = \"3\"", "campaigns.toml:2 stacking.mode", "is missing"),
+        ("mode = \"best_of\"\nmost = 3", "campaigns.toml:3 stacking.most", "unknown key: stacking has mode, ceiling"),
+    ] {
+        expect_one(&with("campaigns.toml", &format!("[stacking]\n{table}\n")), expected, containing);
+    }
+    expect_one(&with("campaigns.toml", "stacking = 1\n"), "campaigns.toml:1 stacking:", "must be a table [stacking]");
+    let (program, _) = check(&with("campaigns.toml", "[stacking]\nmode = \"additive\"\nceiling = \"2.5\"\n")).expect("program");
+    assert_eq!(program.stacking.ceiling.map(jifen_kernel::Rate::basis_points), Some(25_000));
+}
+
+const HOLIDAYS: &str = r#"[festivals]
+brand_day = { zh = "品牌日", en = "Brand day" }
+[[holiday]]
+day = 2026-10-10
+kind = "work"
+festival = "brand_day"
+[[holiday]]
+day = "2026-09-09"
+kind = "named"
+festival = "brand_day"
+"#;
+
+#[test]
+fn holidays_are_read_in_the_order_of_their_days() {
+    let (program, _) = check(&with("holidays.toml", HOLIDAYS)).expect("program");
+    let days: Vec<_> = program.holidays.iter().map(|holiday| (holiday.day.to_string(), holiday.name.en.as_str())).collect();
+    assert_eq!(days, [("2026-09-09".to_owned(), "Brand day"), ("2026-10-10".to_owned(), "Brand day")]);
+    for (from, to, expected, containing) in [
+        ("\"work\"", "\"free\"", "holidays.toml:5 holiday.kind", "\"off\", \"work\", \"named\""),
+        ("2026-10-10", "10-10", "holidays.toml:", ""),
+        ("festival = \"brand_day\"", "festival = \"other\"", "holidays.toml:6 holiday.festival", "no name in [festivals]"),
+        ("kind = \"work\"", "kind = \"work\"\nnote = 1", "holidays.toml:6 holiday.note", "unknown key"),
+        ("brand_day = {", "Brand = {", "holidays.toml:2 festivals.Brand", "a-z"),
+        ("\"2026-09-09\"", "\"2026-10-10\"", "holidays.toml:8 holiday.day", "twice for brand_day"),
+    ] {
+        let findings = check(&with("holidays.toml", &HOLIDAYS.replacen(from, to, 1))).expect_err(to);
+        let lines = shown(&findings);
+        assert!(lines[0].starts_with(expected) && lines[0].contains(containing), "{expected} … {containing}: {lines:#?}");
+    }
+    let both = format!("{HOLIDAYS}[[holiday]]\nday = \"2026-10-10\"\nkind = \"off\"\nfestival = \"autumn\"\n")
+        .replace("[[holiday]]\nday = 2026", "autumn = { zh = \"秋\", en = \"Autumn\" }\n[[holiday]]\nday = 2026");
+    expect_one(&with("holidays.toml", &both), "holidays.toml:14 holiday.kind", "a day off and a working day: see line 5");
+    let mut without = points();
+    without.remove("holidays.toml");
+    assert_eq!(check(&without).expect("a program without").0.holidays, []);
+}
+
+#[test]
+fn a_year_that_is_not_arranged_yet_is_a_warning_where_it_matters() {
+    let next = CAMPAIGNS.replace("2026", "2027");
+    let check_one =
+        |line: &str, expected, containing| expect_one(&with("campaigns.toml", &format!("{next}{line}\n")), expected, containing);
+    check_one("festivals = [\"national_day\"]", "warning campaigns.toml:8 campaign.festivals", "no make-up days of 2027");
+    check_one("post_after_days = 5", "warning campaigns.toml:8 campaign.post_after_days", "no make-up days of 2027");
+    for line in ["post_after_days = 5", "festivals = [\"national_day\"]"] {
+        let (_, warnings) = check(&with("campaigns.toml", &format!("{CAMPAIGNS}{line}\n"))).expect("program");
+        assert_eq!(warnings, [], "2026 is arranged");
+    }
 }
 
 #[test]
@@ -316,6 +412,8 @@ proptest! {
     fn one_spoiled_character_never_panics(at in 0_usize..600, replaced in prop::sample::select(vec!['"', '[', '{', '=', '\n', '9', '\u{0}', '店'])) {
         for file in FILES {
             let mut files = points();
+            // The rest of it is more of the same.
+            files.insert("holidays.toml".to_owned(), HOLIDAYS.to_owned());
             let Some(content) = files.get_mut(file) else { continue };
             let mut chars: Vec<char> = content.chars().collect();
             let place = at % chars.len();

@@ -4,7 +4,7 @@ use std::{fmt::Display, ops::RangeInclusive};
 
 use chrono::{Datelike, NaiveDate};
 use jifen_contracts::code::Text;
-use jifen_kernel::{Points, Rate, StoreCode, Token};
+use jifen_kernel::{Money, Points, Rate, StoreCode, Token};
 use serde::de::DeserializeOwned;
 use toml::Value;
 
@@ -90,6 +90,31 @@ pub(super) fn rate(value: &Value) -> Result<Rate, String> {
         _ => return Err("must be a decimal in quotes, \"1.5\"".to_owned()),
     };
     Rate::try_new(&text).map_err(|why| why.to_string())
+}
+
+/// An amount in yuan above zero: `"500.00"`, or whole yuan without quotes.
+pub(super) fn money(value: &Value) -> Result<Money, String> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Integer(number) => number.to_string(),
+        _ => return Err("must be an amount in yuan in quotes, \"500.00\"".to_owned()),
+    };
+    let amount = Money::try_new(&text).map_err(|why| why.to_string())?;
+    if amount.is_positive() { Ok(amount) } else { Err("must be above zero".to_owned()) }
+}
+
+/// The fields of an inline table that has exactly these keys.
+pub(super) fn fields<'a, const N: usize>(value: &'a Value, keys: [&'static str; N]) -> Result<[&'a Value; N], String> {
+    let wanted = || format!("must be {{ {} }}", keys.map(|key| format!("{key} = …")).join(", "));
+    let fields = value.as_table().ok_or_else(wanted)?;
+    if let Some(other) = fields.keys().find(|key| !keys.contains(&key.as_str())) {
+        return Err(format!("{}: {other} is unknown", wanted()));
+    }
+    let mut all = Vec::with_capacity(N);
+    for key in keys {
+        all.push(fields.get(key).ok_or_else(|| format!("{}: {key} is missing", wanted()))?);
+    }
+    <[&Value; N]>::try_from(all).map_err(|_| wanted())
 }
 
 /// A day, in quotes or as TOML's own local date.
