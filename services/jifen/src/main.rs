@@ -2,6 +2,7 @@
 
 mod client;
 mod demo;
+mod import;
 mod keep;
 mod output;
 mod running;
@@ -74,6 +75,8 @@ enum Verb {
     Explain(verbs::explain::Options),
     /// Publishes documents as a POS does, and waits for their receipts.
     Publish(verbs::publish::Options),
+    /// Imports invoices from a DMS's export (CSV).
+    Import(import::Options),
     /// Stores: who may send documents.
     #[command(subcommand)]
     Store(verbs::store::Verb),
@@ -137,6 +140,7 @@ async fn dispatch(verb: Verb, settings: Settings) -> Result<ExitCode> {
         Verb::Account { member_no } => verbs::account::account(&settings, &member_no, out).await?,
         Verb::Explain(options) => verbs::explain::explain(&settings, options, out).await?,
         Verb::Publish(options) => return verbs::publish::publish(&settings, &options, out).await,
+        Verb::Import(options) => return import::run(&settings, options, out).await,
         Verb::Store(verb) => verbs::store::run(&settings, verb, out).await?,
         Verb::Program(verb) => return verbs::program::run(&settings, verb, out).await,
         Verb::Rejects(verb) => verbs::rejects::run(&settings, verb, out).await?,

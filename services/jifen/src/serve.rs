@@ -132,7 +132,9 @@ pub async fn serve(settings: Settings, names: &[String]) -> Result<()> {
     let telemetry = Telemetry::start(settings.otlp_endpoint.as_deref()).map_err(anyhow::Error::msg)?;
     let (readiness, stop) = (Readiness::default(), CancellationToken::new());
     let listener = bind_http(&settings).await?;
-    let health = tokio::spawn(http::serve(listener, readiness.clone(), telemetry.clone(), stop.clone()));
+    let door = bind_door(&settings).await?;
+    let door = door.map(|listener| tokio::spawn(http::serve_only(listener, door_of(&servers, &stop), stop.clone())));
+    let health = tokio::spawn(http::serve(listener, readiness.clone(), telemetry.clone(), None, stop.clone()));
     let running = start_services(&entries, &servers, &settings, &telemetry).await?;
     wait_for_rules(&running).await;
     readiness.set(true);
@@ -142,8 +144,23 @@ pub async fn serve(settings: Settings, names: &[String]) -> Result<()> {
     stop_services(running).await;
     stop.cancel();
     health.await??;
+    if let Some(door) = door {
+        door.await??;
+    }
     telemetry.stop();
     Ok(())
+}
+
+/// What is handed in by HTTP.
+pub fn door_of(servers: &Servers, stop: &CancellationToken) -> jifen_door::Routes {
+    jifen_door::router(jifen_door::Door::new(servers.nats_url.clone(), servers.keys.clone(), stop.clone()))
+}
+
+/// Binds the door's own port, if it has one.
+pub async fn bind_door(settings: &Settings) -> Result<Option<tokio::net::TcpListener>> {
+    let Some(address) = settings.door_address else { return Ok(None) };
+    let bound = http::bind(address).await;
+    bound.map(Some).with_context(|| format!("can't listen on {address} for documents; choose another with JIFEN_DOOR_ADDRESS"))
 }
 
 /// Binds the health port, or says how to choose another.

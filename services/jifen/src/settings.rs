@@ -33,6 +33,7 @@ pub struct Settings {
     pub postgres_bin: Option<PathBuf>,
     pub offline: bool,
     pub http_address: SocketAddr,
+    pub door_address: Option<SocketAddr>,
     pub log: String,
     pub log_json: bool,
     pub otlp_endpoint: Option<String>,

@@ -33,7 +33,7 @@ use crate::{
     keep::keep,
     output::Printer,
     running::RunningFile,
-    serve::{Servers, asked_to_stop, bind_http, login, prepare_streams, start_services, stop_services, wait_for_rules},
+    serve::{Servers, asked_to_stop, bind_door, bind_http, door_of, login, prepare_streams, start_services, stop_services, wait_for_rules},
     services,
     settings::Settings,
 };
@@ -79,6 +79,7 @@ pub async fn up(settings: Settings, with_demo: bool) -> Result<()> {
     }
     let lock = home.lock()?;
     let listener = bind_http(&settings).await?;
+    let own_door = bind_door(&settings).await?;
     // A stop that comes while servers start must not wait for them to be used.
     let mut stopping = Box::pin(asked_to_stop());
     let prepared = tokio::select! {
@@ -89,7 +90,11 @@ pub async fn up(settings: Settings, with_demo: bool) -> Result<()> {
     let telemetry = Telemetry::start(settings.otlp_endpoint.as_deref()).map_err(anyhow::Error::msg)?;
     let (readiness, stop) = (Readiness::default(), CancellationToken::new());
     let keeper = tokio::spawn(keep(servers.nats_url.clone(), servers.keys.clone(), stop.clone()));
-    let health = tokio::spawn(http::serve(listener, readiness.clone(), telemetry.clone(), stop.clone()));
+    let (mut beside, mut door) = (Some(door_of(&servers, &stop)), None);
+    if let (Some(listener), Some(routes)) = (own_door, beside.take_if(|_| settings.door_address.is_some())) {
+        door = Some(tokio::spawn(http::serve_only(listener, routes, stop.clone())));
+    }
+    let health = tokio::spawn(http::serve(listener, readiness.clone(), telemetry.clone(), beside, stop.clone()));
     // Asked to stop meanwhile, or unable to start: what runs already goes with the services' own connections.
     let entries = services::all();
     let started_services = tokio::select! {
@@ -157,6 +162,9 @@ pub async fn up(settings: Settings, with_demo: bool) -> Result<()> {
     RunningFile::remove(home.path());
     tokio::task::spawn_blocking(move || children.stop()).await?;
     health.await??;
+    if let Some(door) = door {
+        door.await??;
+    }
     watch.await?;
     keeper.await?;
     telemetry.stop();
@@ -322,6 +330,10 @@ fn say_ready(settings: &Settings, home: &Home, servers: &Servers, took: Duration
     out.note(format!("ready in {}.{} s", took.as_secs(), took.subsec_millis() / 100));
     out.note(format!("  NATS      {}   (documents: pos.v1.<store>.<kind>, endpoints: api.>)", servers.nats_url));
     out.note(format!("  health    http://{0}/readyz   metrics http://{0}/metrics", settings.http_address));
+    let door = settings.door_address.unwrap_or(settings.http_address);
+    out.note(format!(
+        "  documents http://{door}/v1/documents/<kind>   (token: jifen store credentials <store>; OpenAPI: /v1/openapi.json)"
+    ));
     out.note(format!("  home      {}", home.path().display()));
 }
 

@@ -3,6 +3,7 @@
 
 mod asyncapi;
 mod files;
+mod openapi;
 
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Serialize, de::DeserializeOwned};
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 
 pub use asyncapi::asyncapi;
 pub use files::files;
+pub use openapi::openapi;
 
 use crate::{
     Envelope, EventType, Problem,

@@ -22,6 +22,8 @@ use crate::keys::Keys;
 pub const PROVISIONER: &str = "provisioner";
 /// The command line: asks and publishes for every store, and looks.
 pub const OPERATOR: &str = "operator";
+/// What is handed in by HTTP: publishes for every store, reads their receipts, asks what became of a document.
+pub const DOOR: &str = "door";
 /// Whoever connects to a loopback address without credentials.
 pub const LOCAL: &str = "local";
 
@@ -156,6 +158,7 @@ pub fn users(prefix: &str, stores: &[StoreCode]) -> Vec<User> {
     let mut users: Vec<User> = SERVICES.iter().map(service).collect();
     users.push(user(PROVISIONER, vec![">".into()], vec![]));
     users.push(operator());
+    users.push(door());
     users.extend(CHANNELS.into_iter().map(gateway));
     users.extend(stores.iter().map(store));
     for user in &mut users {
@@ -199,6 +202,11 @@ fn operator() -> User {
     let mut operator = user(OPERATOR, publish, ["receipt.v1.>", "notify.v1.>", "evt.>"].map(String::from).into());
     operator.publish.deny = not_the_services_consumers();
     operator
+}
+
+fn door() -> User {
+    let publish = ["pos.v1.>", "api.ingest.document.status", "api.ingest.reject.list"].map(String::from);
+    user(DOOR, publish.into(), vec!["receipt.v1.*".into()])
 }
 
 fn local(prefix: &str, private_inboxes: Vec<String>) -> User {
@@ -368,6 +376,11 @@ mod tests {
             ("operator", "pos.v1.SH01.invoice", true, false),
             ("operator", "$SRV.PING", true, false),
             ("operator", "$JS.API.STREAM.PURGE.EVENTS", false, false),
+            ("door", "pos.v1.SH02.invoice", true, false),
+            ("door", "receipt.v1.SH02", false, true),
+            ("door", "api.ingest.document.status", true, false),
+            ("door", "api.member.member.get", false, false),
+            ("door", "evt.points.earned.v1.SH01", false, false),
             ("local", "pos.v1.SH02.invoice", true, false),
             ("local", "gateway.v1.sms.receipt", true, false),
             ("local", "api.points.account.get", true, false),

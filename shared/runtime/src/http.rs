@@ -34,11 +34,23 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-/// Serves until `stop`.
-pub async fn serve(listener: TcpListener, readiness: Readiness, telemetry: Telemetry, stop: CancellationToken) -> std::io::Result<()> {
-    let app = Router::new()
+/// Serves health and metrics, and what else stands at this address, until `stop`.
+pub async fn serve(
+    listener: TcpListener,
+    readiness: Readiness,
+    telemetry: Telemetry,
+    more: Option<Router>,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let app = more
+        .unwrap_or_default()
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(move || async move { readiness.status() }))
         .route("/metrics", get(move || async move { ([("content-type", "text/plain; version=0.0.4")], telemetry.render()) }));
+    serve_only(listener, app, stop).await
+}
+
+/// Serves this alone, until `stop`.
+pub async fn serve_only(listener: TcpListener, app: Router, stop: CancellationToken) -> std::io::Result<()> {
     axum::serve(listener, app).with_graceful_shutdown(async move { stop.cancelled().await }).await
 }

@@ -325,12 +325,25 @@ async fn is_ready(address: &str) -> bool {
 
 /// A page of `jifen`'s own HTTP server, if it answers.
 pub async fn get(address: &str, path: &str) -> Option<String> {
+    http(address, &format!("GET {path}"), &[], b"").await
+}
+
+/// One request to `jifen`'s own HTTP server: `request` is method and path. The whole answer, if there is one.
+pub async fn http(address: &str, request: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<String> {
+    let length = body.len();
+    let mut head = format!("{request} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n");
+    for (name, value) in headers {
+        head.extend([name, ": ", value, "\r\n"]);
+    }
+    head.push_str("\r\n");
     let ask = async {
         let mut stream = TcpStream::connect(address).await.ok()?;
-        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes()).await.ok()?;
+        stream.write_all(head.as_bytes()).await.ok()?;
+        // Who refuses by what the head says need not read the rest.
+        let _ = stream.write_all(body).await;
         let mut text = String::new();
         stream.read_to_string(&mut text).await.ok()?;
         Some(text)
     };
-    tokio::time::timeout(Duration::from_secs(5), ask).await.ok()?
+    tokio::time::timeout(Duration::from_secs(20), ask).await.ok()?
 }

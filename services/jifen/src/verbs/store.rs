@@ -71,7 +71,7 @@ pub async fn run(settings: &Settings, verb: Verb, out: Printer) -> Result<()> {
             let from = effective_from.unwrap_or(today).max(newest.effective_from);
             let version = program::apply(&client, jifen_program::files_of(&added), from, Some(newest.version), out).await?;
             out.line(format!("store {code} counts from {from} (program version {version})"));
-            credentials(&client, &code, out)?;
+            credentials(&client, settings, &code, out)?;
             wait_until_known(&client, &code, out).await;
         }
         Verb::Credentials { code } => {
@@ -79,7 +79,7 @@ pub async fn run(settings: &Settings, verb: Verb, out: Printer) -> Result<()> {
             if newest.program.store(code.as_str()).is_none() {
                 bail!("there is no store {code}; `jifen store list` shows those there are, `jifen store add` adds one");
             }
-            credentials(&client, &code, out)?;
+            credentials(&client, settings, &code, out)?;
         }
     }
     Ok(())
@@ -118,7 +118,7 @@ async fn wait_until_known(client: &Client, code: &StoreCode, out: Printer) {
     }
 }
 
-fn credentials(client: &Client, code: &StoreCode, out: Printer) -> Result<()> {
+fn credentials(client: &Client, settings: &Settings, code: &StoreCode, out: Printer) -> Result<()> {
     let keys = client.keys.as_ref().context("credentials come from the installation's keys: run this where its home is")?;
     let credentials = rights::credentials(keys, rights::store_user(code));
     out.line(format!("url            {}", client.url));
@@ -128,6 +128,13 @@ fn credentials(client: &Client, code: &StoreCode, out: Printer) -> Result<()> {
     out.line("CA             none: the server listens on this machine only, without TLS");
     out.line(format!("publish        pos.v1.{code}.invoice   (stream POS)"));
     out.line(format!("receipts       receipt.v1.{code}   (stream RECEIPTS, durable consumer {code} with that filter)"));
+    let door = match (settings.door_address, &client.http_address) {
+        (Some(own), _) => own.to_string(),
+        (None, Some(running)) => running.clone(),
+        (None, None) => settings.http_address.to_string(),
+    };
+    out.line(format!("http           POST http://{door}/v1/documents/invoice   (OpenAPI: http://{door}/v1/openapi.json)"));
+    out.line(format!("http token     {}   (Authorization: Bearer …)", jifen_door::token::token_of(keys, code)));
     out.line(format!("endpoints      api.points.account.get.{code} and every other with .{code}"));
     Ok(())
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Message, asyncapi::asyncapi, catalogue};
+use super::{Message, asyncapi::asyncapi, catalogue, openapi::openapi};
 
 /// What belongs into `schemas/`, by file name.
 pub fn files() -> BTreeMap<String, String> {
     let mut files: BTreeMap<String, String> =
         catalogue().iter().map(|message| (format!("{}.json", message.name), print(schema_file(message)))).collect();
     files.insert("asyncapi.json".to_owned(), print(asyncapi()));
+    files.insert("openapi.json".to_owned(), print(openapi()));
     files
 }
 

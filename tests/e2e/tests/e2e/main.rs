@@ -6,6 +6,7 @@ mod bad_documents;
 mod costs;
 mod documents;
 mod figures;
+mod handed_in;
 mod killed;
 mod new_user;
 mod operator;
