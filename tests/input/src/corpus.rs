@@ -1,5 +1,5 @@
 //! Documents by hand, in `corpus/*.json`: what was met, or thought of, each with what must become of it. A case is
-//! `corpus/bill.json` with one change; add a line where you find another.
+//! `corpus/bill.json`, or a document of `corpus/of/`, with one change; add a line where you find another.
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
@@ -15,6 +15,9 @@ pub struct Case {
     /// Where it is published.
     #[serde(default = "here")]
     pub subject: String,
+    /// It is no bill but a document of this kind.
+    #[serde(default)]
+    of: Option<String>,
     /// Values by JSON pointer, put into the bill.
     #[serde(default)]
     set: BTreeMap<String, Value>,
@@ -59,8 +62,12 @@ impl Case {
     }
 
     fn bill(&self, number: &str) -> String {
-        let mut bill: Value = serde_json::from_str(&read("bill.json")).expect("the bill");
-        bill["invoice_no"] = json!(number);
+        let (file, field) = match self.of.as_deref() {
+            None => ("bill.json".to_owned(), "invoice_no"),
+            Some(kind) => (format!("of/{kind}.json"), number_field(kind)),
+        };
+        let mut bill: Value = serde_json::from_str(&read(&file)).expect("a document");
+        bill[field] = json!(number);
         for place in &self.remove {
             let (parent, key) = place.rsplit_once('/').expect("a place");
             let parent = bill.pointer_mut(parent).and_then(Value::as_object_mut);
@@ -89,6 +96,15 @@ impl Case {
     }
 }
 
+fn number_field(kind: &str) -> &'static str {
+    match kind {
+        "interaction" => "interaction_no",
+        "vehicle_sale" => "sale_no",
+        "partner_purchase" => "purchase_no",
+        other => panic!("no document of kind {other}"),
+    }
+}
+
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("corpus")
 }
@@ -105,9 +121,14 @@ pub fn cases() -> Vec<(String, Case)> {
         .collect();
     names.sort();
     let mut all = Vec::new();
-    for name in names.iter().filter(|name| *name != "bill.json") {
-        let cases: Vec<Case> = serde_json::from_str(&read(name)).unwrap_or_else(|error| panic!("corpus/{name}: {error}"));
+    for name in names.iter().filter(|name| !matches!(name.as_str(), "bill.json" | "of")) {
+        let mut cases: Vec<Case> = serde_json::from_str(&read(name)).unwrap_or_else(|error| panic!("corpus/{name}: {error}"));
         let stem = name.trim_end_matches(".json");
+        for case in &mut cases {
+            if let Some(kind) = case.of.as_deref().filter(|_| case.subject == here()) {
+                case.subject = format!("pos.v1.SH01.{kind}");
+            }
+        }
         all.extend(cases.into_iter().enumerate().map(|(place, case)| (format!("{stem}-{place}"), case)));
     }
     all

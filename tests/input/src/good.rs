@@ -1,10 +1,14 @@
-//! Bills that nobody can object to, in every spelling that the contract allows.
+//! Documents that nobody can object to, in every spelling that the contract allows.
 
 use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
 use crate::Dice;
+
+mod documents;
+
+pub use documents::{KINDS, document};
 
 const DIGITS: &str = "0123456789";
 /// Categories of the default program.
@@ -34,16 +38,16 @@ pub fn invoice(dice: &mut Dice, number: &str) -> Value {
     Value::Object(bill)
 }
 
-/// Bare, or in an envelope.
-pub fn message(dice: &mut Dice, number: &str) -> Value {
-    let bill = invoice(dice, number);
+/// A document of this kind, bare or in an envelope.
+pub fn message(dice: &mut Dice, kind: &str, number: &str) -> Value {
+    let document = document(dice, kind, number);
     if dice.chance(60) {
-        return bill;
+        return document;
     }
     let mut envelope = Map::new();
     envelope.insert("specversion".into(), json!("1.0"));
     envelope.insert("id".into(), json!(dice.pick(&[&*format!("e-{number}"), "号", " ", &"x".repeat(256)])));
-    envelope.insert("data".into(), bill);
+    envelope.insert("data".into(), document);
     optional(dice, &mut envelope, "type", |dice| dice.pick(&[json!("till.bill.v3"), json!(7), json!([])]).clone());
     optional(dice, &mut envelope, "traceparent", |dice| {
         json!(dice.pick(&["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "00-0-0-0", "", "ﬀ\u{0}"]))

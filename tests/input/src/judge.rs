@@ -26,8 +26,8 @@ impl Judge {
         Self { schema: options.build(&message.schema()).expect("a schema") }
     }
 
-    /// The invoice's data if it must be taken, else what is wrong with it.
-    pub fn invoice(&self, bytes: &[u8]) -> Result<Value, String> {
+    /// The document's data if it must be taken, else what is wrong with it.
+    pub fn document(&self, bytes: &[u8]) -> Result<Value, String> {
         if bytes.len() > MAX_BYTES {
             return Err("too large".to_owned());
         }
@@ -37,6 +37,7 @@ impl Judge {
         }
         let structured = message.get("specversion").is_some();
         let data = if structured { message["data"].take() } else { message };
+        // Of bills; other documents have neither.
         let written_whole = |value: &Value| value.is_null() || value.is_u64();
         let lines = data["lines"].as_array().map(Vec::as_slice).unwrap_or_default();
         if !written_whole(&data["odometer_km"]) || !lines.iter().all(|line| written_whole(&line["line"])) {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! dice      seeded choices: a round is its seed
-//! good      bills that nobody can object to, by construction, in every spelling that the contract allows
+//! good      documents that nobody can object to, by construction, in every spelling that the contract allows
 //! shape     values after a JSON Schema: for messages without a generator of their own
 //! spoil     structure-aware changes: of a value, of its text, of its bytes
 //! judge     what must be taken and what refused: the published schema and the few rules that no schema can say; it

@@ -3,27 +3,15 @@
 use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 use jifen_contracts::{receipt::Receipt, subject::STREAM_RECEIPTS};
+use jifen_infra::rights::SERVICES;
 use jifen_runtime::Running;
 use jifen_testkit::{DEADLINE, Schema, TestEnv, bus, eventually, service_config, wire::Wire};
 use serde_json::{Value, json};
 
 /// Every durable of the services, with its stream.
-const DURABLES: [(&str, &str); 14] = [
-    ("POS", "ingest_documents"),
-    ("EVENTS", "ingest_member_registered"),
-    ("EVENTS", "points_invoice_accepted"),
-    ("EVENTS", "points_accrual_assessed"),
-    ("EVENTS", "points_interaction_recorded"),
-    ("EVENTS", "points_partner_purchase_recorded"),
-    ("EVENTS", "points_bonus_granted"),
-    ("EVENTS", "points_member_activated"),
-    ("EVENTS", "campaign_earned"),
-    ("EVENTS", "tier_accrual_settled"),
-    ("EVENTS", "notification_registered"),
-    ("EVENTS", "notification_settled"),
-    ("EVENTS", "notification_upgraded"),
-    ("GATEWAY_RECEIPTS", "notification_gateway_receipts"),
-];
+fn durables() -> Vec<(&'static str, &'static str)> {
+    SERVICES.iter().flat_map(|service| service.durables).copied().collect()
+}
 
 macro_rules! services {
     ($($name:literal => $krate:ident),* $(,)?) => {
@@ -72,7 +60,7 @@ impl System {
     }
 
     pub async fn idle(&self) {
-        bus::idle(&self.env, &DURABLES).await;
+        bus::idle(&self.env, &durables()).await;
         for running in &self.running {
             bus::all_published(&self.env, running.cx().service).await;
         }
