@@ -1,11 +1,11 @@
 //! Everything that enters ingest.
 
-use jifen_contracts::event::MemberRegistered;
+use jifen_contracts::event::{MemberActivated, MemberLapsed, MemberRegistered, MemberUpdated};
 use jifen_runtime::Service;
 
 use crate::{
     endpoints::{Counts, Rejects, ResubmitReject, Status},
-    handlers::{documents::Documents, member_registered::MemberRegisteredHandler},
+    handlers::{documents::Documents, member_news::MemberNews},
     jobs::missed_pairs::MissedPairs,
 };
 
@@ -13,7 +13,10 @@ use crate::{
 pub fn service() -> Service {
     Service::new("ingest")
         .reads("ingest_documents", &["pos.v1.>"], Documents)
-        .reads_event::<MemberRegistered, _>("ingest_member_registered", MemberRegisteredHandler)
+        .reads_event::<MemberRegistered, _>("ingest_member_registered", MemberNews::new())
+        .reads_event::<MemberUpdated, _>("ingest_member_updated", MemberNews::new())
+        .reads_event::<MemberActivated, _>("ingest_member_activated", MemberNews::new())
+        .reads_event::<MemberLapsed, _>("ingest_member_lapsed", MemberNews::new())
         .answers(Status)
         .answers(Rejects)
         .answers(Counts)

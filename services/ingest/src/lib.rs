@@ -1,10 +1,11 @@
 //! ingest: documents of stores, their fate, and the receipts that tell it.
 //!
 //! ```text
-//! pos.v1.<store>.<kind> ──> documents: read -> rules -> customer -> claim ──> ingest.invoice_accepted, receipt
+//! pos.v1.<store>.<kind> ──> documents: read -> rules -> customer -> claim ──> an event of its kind, receipt
 //!                                                       │ nobody known: parked, receipt
 //!                                                       │ refused: kept sealed ──> ingest.document_rejected, receipt
-//! member.registered ──────> member_registered: look-up -> release of what waits ──> invoice_accepted, second receipt
+//! member.registered, updated, activated, lapsed
+//!              ──> member_news: look-up -> release of what waits ──> an event of its kind, second receipt
 //! api.ingest.reject.resubmit ──> the way of a document again, with the bytes as they were received
 //! ```
 //!
@@ -15,9 +16,9 @@
 //!
 //! Reading order: [`inbound`], [`handlers`], [`domain`], [`store`], [`outbound`], [`endpoints`], [`jobs`].
 //!
-//! **Two sides that wait for each other.** An invoice of an unknown customer waits for a registration; a registration
-//! releases the invoices that wait. Neither may miss the other:
-//! 1. The invoice's side looks its keys up. If they decide nothing it upserts a `customer_key` row for each, locks these
+//! **Two sides that wait for each other.** A document of an unknown customer waits for a registration; a registration, or
+//! a key that a member has anew, releases the documents that wait. Neither may miss the other:
+//! 1. The document's side looks its keys up. If they decide nothing it upserts a `customer_key` row for each, locks these
 //!    rows, looks up again in a later statement, and only then parks.
 //! 2. The registration's side upserts and locks the same rows, writes the member into them, and reads what is parked under
 //!    them in a later statement.
@@ -25,7 +26,8 @@
 //! Whoever comes second waits for the lock and then sees what the first has committed. A job looks for pairs that both
 //! sides missed, releases them and reports each as a bug.
 //!
-//! **Locks.** In every transaction: first `customer_key` rows (inserted in the order of their key, then locked in that
+//! **Locks.** In every transaction: first `member` rows (inserted in the order of their ids, then locked in that order), then
+//! `customer_key` rows (inserted in the order of their key, then locked in that
 //! order), then `document` rows (inserted, or locked for a release, in the order of store, kind and number), then `arrival`
 //! rows, then `reject` rows, both in the order of their keys.
 
@@ -42,7 +44,7 @@ use std::sync::LazyLock;
 
 use sqlx::migrate::Migrator;
 
-pub use handlers::{documents::Documents, member_registered::MemberRegisteredHandler};
+pub use handlers::{documents::Documents, member_news::MemberNews};
 pub use inbound::service;
 pub use jobs::missed_pairs::MissedPairs;
 

@@ -3,45 +3,127 @@
 use chrono::{DateTime, Utc};
 use jifen_contracts::{
     code::Code,
-    document::{Fault, Invoice},
-    event::{AcceptedLine, AcceptedReduction, DocumentRejected, InvoiceAccepted},
+    document::{Fault, Interaction, Invoice, PartnerPurchase, VehicleSale},
+    event::{
+        AcceptedLine, AcceptedReduction, DocumentRejected, InteractionRecorded, InvoiceAccepted, PartnerPurchaseRecorded, VehicleSold,
+    },
     receipt::{RECEIPT_TYPE, Receipt, ReceiptStatus},
     subject,
 };
 use jifen_kernel::StoreCode;
-use jifen_runtime::{Outbox, message::Cause};
+use jifen_runtime::{Ctx, Outbox, message::Cause};
 use uuid::Uuid;
 
-use crate::domain::{
-    customer::{Keys, Owner},
-    received::Received,
-    stamp::Stamp,
+use crate::{
+    domain::{
+        content::Content,
+        customer::{Keys, Owner},
+        received::Received,
+        stamp::Stamp,
+    },
+    keys,
 };
 
-/// An invoice of a known member, without anything personal: descriptions stay behind, the vehicle is a hash.
-pub fn invoice_accepted(invoice: &Invoice, keys: &Keys, owner: &Owner, stamp: &Stamp, received_at: DateTime<Utc>) -> InvoiceAccepted {
-    let lines = invoice.lines.iter().map(|line| AcceptedLine {
-        line: line.line,
-        category: line.category.clone(),
-        payer: line.payer,
-        amount: line.amount,
-        principal: line.principal,
-    });
-    let reductions = invoice.reductions.iter().map(|reduction| AcceptedReduction { kind: reduction.kind, amount: reduction.amount });
-    InvoiceAccepted {
-        awaiting_activation: false,
-        store: invoice.store.clone(),
-        invoice_no: invoice.invoice_no.clone(),
-        member_id: owner.member_id,
-        member_no: owner.member_no.clone(),
-        issued_at: invoice.issued_at.with_timezone(&Utc),
-        business_date: stamp.business_date,
-        received_at,
-        program_version: stamp.version,
-        vehicle: keys.vehicle.clone(),
-        advisor: invoice.advisor.clone(),
-        lines: lines.collect(),
-        reductions: reductions.collect(),
+/// A document of a known member.
+pub struct Accepted<'a> {
+    /// What it says.
+    pub content: &'a Content,
+    /// The keys that it names its customer with.
+    pub keys: &'a Keys,
+    /// Whose it is.
+    pub owner: &'a Owner,
+    /// Its rules and its day.
+    pub stamp: &'a Stamp,
+    /// When it first arrived.
+    pub received_at: DateTime<Utc>,
+}
+
+impl Accepted<'_> {
+    /// Publishes what others need of it, without anything personal: descriptions stay behind, vehicles are hashes, and a VIN
+    /// is sealed for `member`.
+    pub fn publish(&self, cx: &Ctx, cause: &Cause, out: &mut Outbox) {
+        match self.content {
+            Content::Invoice(invoice) => out.event(cause, None, &self.invoice(invoice)),
+            Content::Interaction(interaction) => out.event(cause, None, &self.interaction(interaction)),
+            Content::VehicleSale(sale) => out.event(cause, None, &self.sale(cx, sale)),
+            Content::PartnerPurchase(purchase) => out.event(cause, None, &self.purchase(purchase)),
+        };
+    }
+
+    fn invoice(&self, invoice: &Invoice) -> InvoiceAccepted {
+        let lines = invoice.lines.iter().map(|line| AcceptedLine {
+            line: line.line,
+            category: line.category.clone(),
+            payer: line.payer,
+            amount: line.amount,
+            principal: line.principal,
+        });
+        let reductions = invoice.reductions.iter().map(|reduction| AcceptedReduction { kind: reduction.kind, amount: reduction.amount });
+        InvoiceAccepted {
+            store: invoice.store.clone(),
+            invoice_no: invoice.invoice_no.clone(),
+            member_id: self.owner.member_id,
+            member_no: self.owner.member_no.clone(),
+            issued_at: self.content.at(),
+            business_date: self.stamp.business_date,
+            received_at: self.received_at,
+            program_version: self.stamp.version,
+            vehicle: self.keys.vehicle.clone(),
+            advisor: invoice.advisor.clone(),
+            lines: lines.collect(),
+            reductions: reductions.collect(),
+            awaiting_activation: self.owner.awaiting_activation,
+        }
+    }
+
+    fn interaction(&self, interaction: &Interaction) -> InteractionRecorded {
+        InteractionRecorded {
+            store: interaction.store.clone(),
+            interaction_no: interaction.interaction_no.clone(),
+            member_id: self.owner.member_id,
+            member_no: self.owner.member_no.clone(),
+            kind: interaction.kind.clone(),
+            occurred_at: self.content.at(),
+            business_date: self.stamp.business_date,
+            received_at: self.received_at,
+            program_version: self.stamp.version,
+            about: interaction.about.clone(),
+            awaiting_activation: self.owner.awaiting_activation,
+        }
+    }
+
+    fn purchase(&self, purchase: &PartnerPurchase) -> PartnerPurchaseRecorded {
+        PartnerPurchaseRecorded {
+            store: purchase.store.clone(),
+            purchase_no: purchase.purchase_no.clone(),
+            member_id: self.owner.member_id,
+            member_no: self.owner.member_no.clone(),
+            partner: purchase.partner.clone(),
+            occurred_at: self.content.at(),
+            business_date: self.stamp.business_date,
+            received_at: self.received_at,
+            program_version: self.stamp.version,
+            amount: purchase.amount,
+            awaiting_activation: self.owner.awaiting_activation,
+        }
+    }
+
+    fn sale(&self, cx: &Ctx, sale: &VehicleSale) -> VehicleSold {
+        let place = VehicleSold::place_of(&sale.store, &sale.sale_no);
+        VehicleSold {
+            store: sale.store.clone(),
+            sale_no: sale.sale_no.clone(),
+            member_id: self.owner.member_id,
+            member_no: self.owner.member_no.clone(),
+            delivered_at: self.content.at(),
+            business_date: self.stamp.business_date,
+            received_at: self.received_at,
+            program_version: self.stamp.version,
+            vehicle: keys::vehicle_of(cx, &sale.vin),
+            vin_sealed: cx.seal_to("member").seal_text(&cx.ids, sale.vin.expose().as_bytes(), &place),
+            series: sale.series.clone(),
+            price: sale.price,
+        }
     }
 }
 

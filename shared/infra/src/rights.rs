@@ -47,7 +47,13 @@ pub const SERVICES: &[Service] = &[
         name: "ingest",
         reads: &[STREAM_POS, STREAM_EVENTS],
         publishes: &["receipt.v1.>"],
-        durables: &[(STREAM_POS, "ingest_documents"), (STREAM_EVENTS, "ingest_member_registered")],
+        durables: &[
+            (STREAM_POS, "ingest_documents"),
+            (STREAM_EVENTS, "ingest_member_registered"),
+            (STREAM_EVENTS, "ingest_member_updated"),
+            (STREAM_EVENTS, "ingest_member_activated"),
+            (STREAM_EVENTS, "ingest_member_lapsed"),
+        ],
     },
     Service { name: "member", reads: &[STREAM_POS, STREAM_EVENTS], publishes: &["receipt.v1.>"], durables: &[] },
     Service {

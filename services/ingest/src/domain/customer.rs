@@ -1,4 +1,4 @@
-//! Whose invoice it is (DOMAIN, exact default 7).
+//! Whose document it is (DOMAIN, exact default 7).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use jifen_kernel::MemberId;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(pub String);
 
-/// The keys that an invoice names its customer with.
+/// The keys that a document names its customer with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Keys {
     /// The number on the card.
@@ -46,14 +46,16 @@ pub struct Owner {
     pub member_no: String,
     /// A vehicle's key: the first local day on which the member owned it.
     pub owned_since: Option<NaiveDate>,
-    /// When the member registered with it.
+    /// When the member registered with it, or was first known to have it.
     pub known_at: DateTime<Utc>,
+    /// The member is not activated.
+    pub awaiting_activation: bool,
 }
 
 /// The look-up: members by key. Keys that nobody has are missing.
 pub type Owners = BTreeMap<Key, Owner>;
 
-/// Who earns an invoice.
+/// Who earns a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Earner<'a> {
     /// This member.

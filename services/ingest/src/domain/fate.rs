@@ -15,7 +15,7 @@ use super::stamp::Stamp;
 pub struct DocumentKey {
     /// The issuing store.
     pub store: String,
-    /// `invoice`.
+    /// `invoice` and the like.
     pub kind: String,
     /// Its number there.
     pub number: String,

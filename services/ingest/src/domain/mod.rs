@@ -1,10 +1,13 @@
 //! What happens to a document, as pure decisions.
 //!
-//! Reading order: [`received`] (what can be read), [`stamp`] (what the rules say), [`customer`] (whose it is),
-//! [`standing`] (accepted, parked or lapsed; now and at its release), [`fate`] (claim, duplicate, conflict).
+//! Reading order: [`received`] (what can be read), [`content`] (the kinds as one), [`stamp`] (what the rules say), [`customer`]
+//! (whose it is), [`standing`] (accepted, parked or lapsed; now and at its release), [`fate`] (claim, duplicate, conflict);
+//! beside them [`member`] (what a member's events come to).
 
+pub mod content;
 pub mod customer;
 pub mod fate;
+pub mod member;
 pub mod received;
 #[cfg(test)]
 pub mod samples;

@@ -2,19 +2,18 @@
 
 use jifen_contracts::{
     code,
-    document::{Fault, Invoice, KINDS, Opened, StoreDocument, open},
+    document::{Fault, KINDS, Opened, open},
     subject::parse_pos,
 };
 use jifen_kernel::StoreCode;
 use serde_json::{Map, Value};
 
+use super::content::Content;
+
 /// So much of a subject's tokens is kept and shown.
 const TOKEN_CHARS: usize = 64;
 /// So long is a document's number at most (the contract's limit for all kinds).
 const NUMBER_CHARS: usize = 64;
-
-/// The kind that this release processes.
-pub const INVOICE: &str = "invoice";
 
 /// A message of a store. Undecodable is one of its outcomes.
 #[derive(Debug)]
@@ -30,7 +29,7 @@ pub struct Received {
     /// The document's number, if one can be read: also of documents that can't be.
     pub number: Option<String>,
     /// The document, or the first fault found.
-    pub content: Result<Invoice, Fault>,
+    pub content: Result<Content, Fault>,
 }
 
 impl Received {
@@ -55,7 +54,7 @@ impl Received {
 }
 
 /// The checks in the order in which a store would want to hear of them.
-fn read_content(store: &str, kind: &str, opened: Result<Opened, Fault>) -> Result<Invoice, Fault> {
+fn read_content(store: &str, kind: &str, opened: Result<Opened, Fault>) -> Result<Content, Fault> {
     if let Err(fault) = &opened
         && fault.code == code::DOCUMENT_TOO_LARGE
     {
@@ -65,18 +64,18 @@ fn read_content(store: &str, kind: &str, opened: Result<Opened, Fault>) -> Resul
         return Err(Fault::new(code::DOCUMENT_UNKNOWN_KIND));
     }
     let opened = opened?;
-    if kind != INVOICE {
+    let Some(content) = Content::read(kind, &opened.data) else {
         return Err(Fault::new(code::DOCUMENT_UNSUPPORTED).detail(format!("this release does not process {kind} documents")));
-    }
-    let invoice = Invoice::read(&opened.data)?;
-    if invoice.store.as_str() != store {
-        let detail = format!("the document says {}", invoice.store);
+    };
+    let content = content?;
+    if content.store().as_str() != store {
+        let detail = format!("the document says {}", content.store());
         return Err(Fault::at(code::DOCUMENT_STORE_MISMATCH, "/store").detail(detail));
     }
-    if invoice.replaces.is_some() {
+    if matches!(&content, Content::Invoice(invoice) if invoice.replaces.is_some()) {
         return Err(Fault::at(code::DOCUMENT_UNSUPPORTED, "/replaces").detail("this release does not process reopened bills"));
     }
-    Ok(invoice)
+    Ok(content)
 }
 
 /// Where a kind keeps its number.
@@ -146,7 +145,9 @@ mod tests {
             ("pos.v1.SH01.invoice.more", good.as_bytes(), "document.unknown_kind", None),
             ("pos.v1.SH01", good.as_bytes(), "document.unknown_kind", None),
             ("pos.v1.SH01.refund", b"{", "document.undecodable", None),
-            ("pos.v1.SH01.sign_up", b"{}", "document.unsupported", None),
+            ("pos.v1.SH01.day_close", b"{}", "document.unsupported", None),
+            ("pos.v1.SH01.interaction", b"{}", "document.missing_field", Some("/store")),
+            ("pos.v1.SH01.vehicle_sale", b"{\"store\":\"SH02\"}", "document.missing_field", Some("/sale_no")),
             ("pos.v1.SH01.invoice", b"[1]", "document.undecodable", None),
             ("pos.v1.SH02.invoice", broken.as_bytes(), "document.bad_amount", Some("/lines/0/amount")),
             ("pos.v1.SH02.invoice", good.as_bytes(), "document.store_mismatch", Some("/store")),

@@ -5,14 +5,19 @@ use std::collections::BTreeMap;
 use chrono::DateTime;
 use jifen_contracts::{
     code::Text,
-    document::{Invoice, StoreDocument},
-    program::{AppliedProgram, Earn, Expiry, ExpiryMode, Membership, Messages, Program, Stacking, Store},
+    document::{Interaction, Invoice, PartnerPurchase, StoreDocument, VehicleSale},
+    program::{
+        AppliedProgram, Earn, Expiry, ExpiryMode, InteractionRule, Limit, Membership, Messages, Partner, Period, Program, Stacking, Store,
+    },
 };
 use jifen_kernel::{MemberId, Points, Rate, StoreCode, Token};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::customer::{Key, Owner};
+use super::{
+    content::Content,
+    customer::{Key, Owner},
+};
 
 /// A bill of 800 as a store sends it.
 pub fn document(number: &str) -> Value {
@@ -28,11 +33,57 @@ pub fn invoice(number: &str) -> Invoice {
     Invoice::read(document(number).as_object().expect("object")).expect("invoice")
 }
 
-/// Rules of two stores.
+fn read<T: StoreDocument>(data: &Value) -> T {
+    T::read(data.as_object().expect("object")).expect("a document")
+}
+
+/// A review of R1, on 1 October 2026.
+pub fn interaction(number: &str) -> Content {
+    let data = json!({
+        "store": "SH01", "interaction_no": number, "kind": "review", "occurred_at": "2026-10-01T10:21:33+08:00",
+        "customer": {"phone": "13800138000"}, "about": "R1",
+    });
+    Content::Interaction(read::<Interaction>(&data))
+}
+
+/// A car handed over on that day.
+pub fn sale(number: &str) -> Content {
+    let data = json!({
+        "store": "SH01", "sale_no": number, "delivered_at": "2026-10-01T10:21:33+08:00", "customer": {"phone": "13800138000"},
+        "vin": "LSVAU2A37N2183294", "series": "X5", "price": "186000.00",
+    });
+    Content::VehicleSale(read::<VehicleSale>(&data))
+}
+
+/// Fuel of that day.
+pub fn purchase(number: &str) -> Content {
+    let data = json!({
+        "store": "SH01", "purchase_no": number, "partner": "fuel-1", "occurred_at": "2026-10-01T10:21:33+08:00",
+        "customer": {"phone": "13800138000"}, "amount": "300.00",
+    });
+    Content::PartnerPurchase(read::<PartnerPurchase>(&data))
+}
+
+fn rule(kind: &str, per: Period, within_days: Option<u32>) -> InteractionRule {
+    let kind = Token::try_new(kind).expect("token");
+    InteractionRule {
+        kind,
+        name: Text::new("互动", "interaction"),
+        points: Points(50),
+        limit: Limit { count: 1, per },
+        within_days,
+        off: false,
+    }
+}
+
+/// Rules of two stores: reviews of an order, check-ins, and a partner.
 pub fn applied(version: u32, effective_from: &str) -> AppliedProgram {
     let rates: BTreeMap<Token, Rate> = [("maintenance", "1.5"), ("repair", "1.0")]
         .map(|(category, rate)| (Token::try_new(category).expect("token"), Rate::try_new(rate).expect("rate")))
         .into();
+    let interactions = vec![rule("review", Period::About, Some(30)), rule("check_in", Period::Day, None)];
+    let rate = Rate::try_new("0.5").expect("rate");
+    let partners = vec![Partner { code: "fuel-1".to_owned(), name: Text::new("加油", "fuel"), rate, budget: None }];
     let store = |code: &str| Store { code: StoreCode::try_new(code).expect("store"), name: Text::new(code, code), brand: None };
     AppliedProgram {
         version,
@@ -43,7 +94,7 @@ pub fn applied(version: u32, effective_from: &str) -> AppliedProgram {
             name: "test".to_owned(),
             time_zone: "Asia/Shanghai".to_owned(),
             stores: vec![store("SH01"), store("SH02")],
-            earn: Earn { rates, first_spending: Points(100), ..Earn::default() },
+            earn: Earn { rates, first_spending: Points(100), interactions, partners, ..Earn::default() },
             expiry: Expiry { months: 24, mode: ExpiryMode::EndOfMonth, min_days_after_posting: 30 },
             tiers: Vec::new(),
             ladder: jifen_contracts::program::Ladder::default(),
@@ -68,5 +119,6 @@ pub fn owner(member: u128, owned_since: Option<&str>) -> Owner {
         member_no: format!("M{member}"),
         owned_since: owned_since.map(|day| day.parse().expect("date")),
         known_at: "2026-09-01T00:00:00Z".parse().expect("instant"),
+        awaiting_activation: false,
     }
 }

@@ -4,12 +4,12 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
 use jifen_contracts::{
     code::{self, Code},
-    document::Invoice,
     program::AppliedProgram,
 };
 use jifen_kernel::clock::local_date;
 
 use super::{
+    content::Content,
     customer::{Earner, Keys, Owner, Owners, decide_earner},
     stamp::{Stamp, decide_stamp},
 };
@@ -48,15 +48,15 @@ pub fn decide_release(keys: &Keys, owners: &Owners, stamp: &Stamp) -> Option<Sta
     }
 }
 
-/// The stamp at a release: the rules in force at the settlement as known now. Should they refuse what was in order on
+/// The stamp at a release: the rules in force at the document's time as known now. Should they refuse what was in order on
 /// arrival (a store or category has gone since), the rules of the arrival stay, so that no version takes back a promise.
 pub fn decide_release_stamp(
-    invoice: &Invoice,
+    content: &Content,
     in_force: Option<&AppliedProgram>,
     on_arrival: Option<&AppliedProgram>,
     now: DateTime<Utc>,
 ) -> Option<Stamp> {
-    decide_stamp(invoice, in_force, now).or_else(|_| decide_stamp(invoice, on_arrival, now)).ok()
+    decide_stamp(content, in_force, now).or_else(|_| decide_stamp(content, on_arrival, now)).ok()
 }
 
 fn is_too_late(at: DateTime<Utc>, business_date: NaiveDate, zone: Tz) -> bool {
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_release_takes_the_rules_known_now_and_falls_back_to_those_of_the_arrival() {
-        let (bill, now) = (invoice("R1"), at("2026-11-01T00:00:00Z"));
+        let (bill, now) = (Content::Invoice(invoice("R1")), at("2026-11-01T00:00:00Z"));
         let (old, new) = (applied(1, "2000-01-01"), applied(2, "2026-09-01"));
         let version = |in_force, on_arrival| decide_release_stamp(&bill, in_force, on_arrival, now).map(|stamp| stamp.version);
         assert_eq!(version(Some(&new), Some(&old)), Some(2));

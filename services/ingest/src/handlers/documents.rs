@@ -1,5 +1,9 @@
 //! `pos.v1.>`: documents of stores.
 
+use jifen_contracts::{
+    document::{SignUp, StoreDocument},
+    subject::parse_pos,
+};
 use jifen_runtime::{
     BatchHandler, Ctx, Decode, Failure, Fates, Incoming, Outbox, Poison,
     crypto::sha256,
@@ -17,15 +21,19 @@ use crate::domain::{fate::Arrival, received::Received};
 /// A message of a store. Reading it never fails: being unreadable is an outcome, with a receipt.
 #[derive(Debug)]
 pub struct RawDocument {
-    received: Received,
-    sha256: [u8; 32],
+    /// With the SHA-256 of its bytes. Nothing of a document that another service reads, and sends the receipt of: it is known
+    /// by its subject, and not decoded here.
+    ours: Option<(Received, [u8; 32])>,
 }
 
 impl Decode for RawDocument {
     fn decode(raw: &RawMessage) -> Result<(Self, Cause), Poison> {
+        if parse_pos(&raw.subject).is_some_and(|(_, kind)| kind == SignUp::KIND) {
+            return Ok((Self { ours: None }, Cause::default()));
+        }
         let received = Received::read(&raw.subject, &raw.payload);
         let cause = cause_of(&received);
-        Ok((Self { received, sha256: sha256(&raw.payload) }, cause))
+        Ok((Self { ours: Some((received, sha256(&raw.payload))) }, cause))
     }
 }
 
@@ -50,7 +58,11 @@ impl BatchHandler for Documents {
 
     /// Hashing is the dear part of a document's way: it is done before any row is locked.
     async fn prepare(&self, cx: &Ctx, batch: &Batch) -> Result<Self::Prepared, Failure> {
-        batch.iter().map(|incoming| Hashes::of(cx, &incoming.item.received)).collect()
+        let hashes = |incoming: &Incoming<RawDocument>| match &incoming.item.ours {
+            Some((received, _)) => Hashes::of(cx, received),
+            None => Ok(None),
+        };
+        batch.iter().map(hashes).collect()
     }
 
     async fn handle(
@@ -62,11 +74,15 @@ impl BatchHandler for Documents {
         out: &mut Outbox,
     ) -> Result<Fates, Failure> {
         if !knows_the_rules(cx) {
-            let retry = (0..batch.len()).map(|place| (place, "the program is not known yet".to_owned())).collect();
+            let ours = batch.iter().enumerate().filter(|(_, incoming)| incoming.item.ours.is_some());
+            let retry = ours.map(|(place, _)| (place, "the program is not known yet".to_owned())).collect();
             return Ok(Fates { retry, ..Fates::default() });
         }
         let mut submissions: Vec<Submission<'_>> =
-            batch.iter().zip(prepared).map(|(incoming, hashes)| submission(incoming, hashes.as_ref())).collect();
+            batch.iter().zip(prepared).filter_map(|(incoming, hashes)| submission(incoming, hashes.as_ref())).collect();
+        if submissions.is_empty() {
+            return Ok(Fates::done());
+        }
         // Whoever came first in the stream was first, in whatever order the batch was handed out.
         submissions.sort_by_key(|submission| submission.arrival);
         take_in(cx, tx, &submissions, out).await?;
@@ -74,14 +90,15 @@ impl BatchHandler for Documents {
     }
 }
 
-fn submission<'a>(incoming: &'a Incoming<RawDocument>, hashes: Option<&'a Hashes>) -> Submission<'a> {
-    Submission {
-        received: &incoming.item.received,
+fn submission<'a>(incoming: &'a Incoming<RawDocument>, hashes: Option<&'a Hashes>) -> Option<Submission<'a>> {
+    let (received, sha256) = incoming.item.ours.as_ref()?;
+    Some(Submission {
+        received,
         bytes: &incoming.raw.payload,
-        sha256: incoming.item.sha256,
+        sha256: *sha256,
         hashes,
         arrival: Arrival::new(incoming.raw.stream_sequence, incoming.raw.stored_at),
         cause: incoming.cause.clone(),
         resubmitted: false,
-    }
+    })
 }

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use chrono::Utc;
 use jifen_contracts::{
     code::{self, Code},
-    document::{Fault, Invoice},
+    document::Fault,
     receipt::ReceiptStatus,
 };
 use jifen_runtime::{Ctx, Failure, Outbox, message::Cause};
@@ -14,6 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
+        content::Content,
         customer::{Keys, all_keys},
         fate::{Arrival, Case, ContentHash, DocumentKey, Fate, Holder, Identity, Verdict, decide_claimants, decide_fates},
         received::Received,
@@ -21,7 +21,7 @@ use crate::{
         standing::{Standing, decide_standing},
     },
     keys,
-    outbound::{self, ReceiptOf},
+    outbound::{self, Accepted, ReceiptOf},
     store::{
         arrivals, customer_keys,
         documents::{self, Claim, Kept},
@@ -42,21 +42,19 @@ pub struct Hashes {
 impl Hashes {
     /// Of a document that can be read; `None` of another.
     pub fn of(cx: &Ctx, received: &Received) -> Result<Option<Self>, Failure> {
-        let hash =
-            |invoice: &Invoice| Ok(Self { content: cx.seal.hash(&compared(invoice)?), keys: keys::of_customer(cx, &invoice.customer) });
+        let hash = |content: &Content| Ok(Self { content: cx.seal.hash(&compared(content)?), keys: keys::of_document(cx, content) });
         received.content.as_ref().ok().map(hash).transpose()
     }
 }
 
 /// A document's content as it is compared: the same instant is the same content, whatever its offset.
-fn compared(invoice: &Invoice) -> Result<Vec<u8>, Failure> {
-    let utc = Invoice { issued_at: invoice.issued_at.to_utc().fixed_offset(), ..invoice.clone() };
-    jifen_runtime::crypto::canonical(&utc).map_err(Failure::defect)
+fn compared(content: &Content) -> Result<Vec<u8>, Failure> {
+    jifen_runtime::crypto::canonical(&content.in_utc()).map_err(Failure::defect)
 }
 
 /// A document's content as it is kept.
-fn canonical(invoice: &Invoice) -> Result<Vec<u8>, Failure> {
-    serde_json::to_vec(invoice).map_err(Failure::defect)
+fn canonical(content: &Content) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(content).map_err(Failure::defect)
 }
 
 /// What a document's content is sealed to: it opens as the content of no other.
@@ -84,7 +82,7 @@ pub struct Submission<'a> {
 
 /// A document that may claim its key, and what it comes to then.
 struct Candidate<'a> {
-    invoice: &'a Invoice,
+    content: &'a Content,
     keys: &'a Keys,
     identity: &'a Identity,
     stamp: &'a Stamp,
@@ -125,12 +123,12 @@ pub async fn take_in(
     let mut candidates: BTreeMap<usize, Candidate<'_>> = BTreeMap::new();
     for place in decide_claimants(&cases, &settled) {
         let submission = &submissions[place];
-        if let (Verdict::Sound(identity, stamp), Some(hashes), Ok(invoice)) =
+        if let (Verdict::Sound(identity, stamp), Some(hashes), Ok(content)) =
             (&verdicts[place], submission.hashes, &submission.received.content)
         {
             candidates.insert(
                 place,
-                Candidate { invoice, keys: &hashes.keys, identity, stamp, standing: Standing::Parked(code::DOCUMENT_PARKED) },
+                Candidate { content, keys: &hashes.keys, identity, stamp, standing: Standing::Parked(code::DOCUMENT_PARKED) },
             );
         }
     }
@@ -143,26 +141,26 @@ pub async fn take_in(
     let rejected = save_rejected(cx, tx, submissions, &fates, out).await?;
     let told = submissions.iter().zip(&fates).enumerate().map(|(place, (submission, fate))| match fate {
         Fate::Redelivered => None,
-        Fate::Claimed => candidates.get(&place).map(|candidate| tell_claimed(out, submission, candidate)),
+        Fate::Claimed => candidates.get(&place).map(|candidate| tell_claimed(cx, out, submission, candidate)),
         Fate::Duplicate => Some(tell(out, submission, ReceiptStatus::Duplicate, code::DOCUMENT_DUPLICATE, None)),
         Fate::Rejected(fault) => Some(tell_rejected(out, submission, fault, rejected.get(&reject_key(submission)).copied())),
     });
     Ok(told.collect())
 }
 
-/// What can be said of a document on its own, under the rules in force at its settlement.
+/// What can be said of a document on its own, under the rules in force when it happened.
 fn judge(cx: &Ctx, submission: &Submission<'_>, out: &Outbox) -> Verdict {
     let received = submission.received;
-    let (invoice, hashes) = match (&received.content, submission.hashes) {
-        (Ok(invoice), Some(hashes)) => (invoice, hashes),
+    let (content, hashes) = match (&received.content, submission.hashes) {
+        (Ok(content), Some(hashes)) => (content, hashes),
         (Err(fault), _) => return Verdict::Unreadable(fault.clone()),
         // Hashes are made of every document that can be read.
         (Ok(_), None) => return Verdict::Unreadable(Fault::new(code::DOCUMENT_UNDECODABLE)),
     };
-    let key = DocumentKey { store: invoice.store.to_string(), kind: received.kind.clone(), number: invoice.invoice_no.clone() };
+    let key = DocumentKey { store: content.store().to_string(), kind: received.kind.clone(), number: content.number().to_owned() };
     let identity = Identity { key, content_hash: hashes.content };
-    let in_force = cx.programs.in_force_at(invoice.issued_at.with_timezone(&Utc));
-    match decide_stamp(invoice, in_force.as_deref(), out.now()) {
+    let in_force = cx.programs.in_force_at(content.at());
+    match decide_stamp(content, in_force.as_deref(), out.now()) {
         Ok(stamp) => Verdict::Sound(identity, stamp),
         Err(fault) => Verdict::Refused(identity, fault),
     }
@@ -208,7 +206,7 @@ async fn claim(
         let submission = &submissions[*place];
         let kept = match &candidate.standing {
             Standing::Parked(_) => Some(Kept {
-                content: cx.seal.seal(&cx.ids, &canonical(candidate.invoice)?, &place_of(&candidate.identity.key)),
+                content: cx.seal.seal(&cx.ids, &canonical(candidate.content)?, &place_of(&candidate.identity.key)),
                 sha256: submission.sha256,
                 event_id: submission.received.event_id.clone(),
                 traceparent: submission.cause.trace.map(|trace| trace.to_string()),
@@ -219,7 +217,7 @@ async fn claim(
             identity: candidate.identity,
             standing: &candidate.standing,
             arrival: submission.arrival,
-            issued_at: candidate.invoice.issued_at.with_timezone(&Utc),
+            issued_at: candidate.content.at(),
             stamp: candidate.stamp,
             kept,
         });
@@ -329,12 +327,17 @@ fn tell(out: &mut Outbox, submission: &Submission<'_>, status: ReceiptStatus, co
     Told { status, code }
 }
 
-fn tell_claimed(out: &mut Outbox, submission: &Submission<'_>, candidate: &Candidate<'_>) -> Told {
+fn tell_claimed(cx: &Ctx, out: &mut Outbox, submission: &Submission<'_>, candidate: &Candidate<'_>) -> Told {
     match &candidate.standing {
         Standing::Accepted(owner) => {
-            let accepted =
-                outbound::invoice_accepted(candidate.invoice, candidate.keys, owner, candidate.stamp, submission.arrival.stored_at);
-            out.event(&submission.cause, None, &accepted);
+            let accepted = Accepted {
+                content: candidate.content,
+                keys: candidate.keys,
+                owner,
+                stamp: candidate.stamp,
+                received_at: submission.arrival.stored_at,
+            };
+            accepted.publish(cx, &submission.cause, out);
             tell(out, submission, ReceiptStatus::Accepted, code::DOCUMENT_ACCEPTED, None)
         }
         Standing::Parked(code) => tell(out, submission, ReceiptStatus::Parked, *code, None),

@@ -3,7 +3,7 @@
 
 pub mod documents;
 pub mod intake;
-pub mod member_registered;
+pub mod member_news;
 pub mod release;
 
 use jifen_runtime::Ctx;

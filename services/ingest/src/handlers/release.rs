@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use chrono::Utc;
-use jifen_contracts::{code, document::Invoice, receipt::ReceiptStatus};
+use jifen_contracts::{code, receipt::ReceiptStatus};
 use jifen_kernel::{MemberId, StoreCode};
 use jifen_runtime::{Ctx, Failure, Outbox, message::Cause, trace::TraceContext};
 use sqlx::PgConnection;
@@ -11,12 +10,13 @@ use sqlx::PgConnection;
 use super::intake::place_of;
 use crate::{
     domain::{
+        content::Content,
         customer::{Key, Keys, all_keys},
         stamp::Stamp,
         standing::{Standing, decide_release, decide_release_stamp},
     },
     keys,
-    outbound::{self, ReceiptOf},
+    outbound::{self, Accepted, ReceiptOf},
     store::{
         customer_keys,
         documents::{self, ParkedRow},
@@ -38,7 +38,7 @@ pub struct Released {
 /// A waiting document, opened, with what it comes to.
 struct Opened {
     row: ParkedRow,
-    invoice: Invoice,
+    content: Content,
     keys: Keys,
     stamp: Stamp,
 }
@@ -75,7 +75,7 @@ pub async fn release(
     let waited: Vec<Waiting<'_>> = decided.iter().map(|(document, _)| document.waited()).collect();
     parked_keys::delete(tx, &waited).await?;
     for (document, standing) in &decided {
-        tell(out, document, standing, causes);
+        tell(cx, out, document, standing, causes);
     }
     Ok(Released { count: decided.len(), more: full })
 }
@@ -86,27 +86,27 @@ fn open(cx: &Ctx, row: ParkedRow, out: &Outbox) -> Option<Opened> {
     let trouble = |why: &str| {
         tracing::error!(service = cx.service, store = row.key.store, kind = row.key.kind, received_at = %row.received_at, why, "a parked document can't be released");
     };
-    let Ok(content) = cx.seal.open(&row.kept.content, &place_of(&row.key)) else {
+    let Ok(kept) = cx.seal.open(&row.kept.content, &place_of(&row.key)) else {
         trouble("its content can't be opened");
         return None;
     };
-    let Ok(invoice) = serde_json::from_slice::<Invoice>(&content) else {
+    let Some(content) = Content::restore(&row.key.kind, &kept) else {
         trouble("its content can't be read");
         return None;
     };
-    let in_force = cx.programs.in_force_at(invoice.issued_at.with_timezone(&Utc));
+    let in_force = cx.programs.in_force_at(content.at());
     let on_arrival = cx.programs.get(row.program_version);
-    let Some(stamp) = decide_release_stamp(&invoice, in_force.as_deref(), on_arrival.as_deref(), out.now()) else {
+    let Some(stamp) = decide_release_stamp(&content, in_force.as_deref(), on_arrival.as_deref(), out.now()) else {
         trouble("no known version of the program accepts it");
         return None;
     };
-    let keys = keys::of_customer(cx, &invoice.customer);
-    Some(Opened { row, invoice, keys, stamp })
+    let keys = keys::of_document(cx, &content);
+    Some(Opened { row, content, keys, stamp })
 }
 
 /// The second receipt, and the event if it is accepted. The document's own trace and correlation go on.
-fn tell(out: &mut Outbox, document: &Opened, standing: &Standing, causes: &HashMap<MemberId, &Cause>) {
-    let Opened { row, invoice, keys, stamp } = document;
+fn tell(cx: &Ctx, out: &mut Outbox, document: &Opened, standing: &Standing, causes: &HashMap<MemberId, &Cause>) {
+    let Opened { row, content, keys, stamp } = document;
     let registered = match standing {
         Standing::Accepted(owner) => causes.get(&owner.member_id).copied(),
         Standing::Parked(_) | Standing::Lapsed => None,
@@ -118,7 +118,7 @@ fn tell(out: &mut Outbox, document: &Opened, standing: &Standing, causes: &HashM
     };
     let (status, code) = match standing {
         Standing::Accepted(owner) => {
-            out.event(&cause, None, &outbound::invoice_accepted(invoice, keys, owner, stamp, row.received_at));
+            Accepted { content, keys, owner, stamp, received_at: row.received_at }.publish(cx, &cause, out);
             (ReceiptStatus::Accepted, code::DOCUMENT_ACCEPTED)
         }
         Standing::Parked(code) => (ReceiptStatus::Parked, *code),

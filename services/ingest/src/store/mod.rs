@@ -4,5 +4,6 @@ pub mod arrivals;
 pub mod customer_keys;
 pub mod documents;
 pub mod figures;
+pub mod members;
 pub mod parked_keys;
 pub mod rejects;

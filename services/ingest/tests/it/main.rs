@@ -1,7 +1,9 @@
 //! ingest on real servers: everything that can happen to a document happens here.
 
+mod activation;
 mod foreign_bytes;
 mod intake;
+mod kinds;
 mod parking;
 mod rejects;
 mod repeats;

@@ -4,7 +4,7 @@ use jifen_contracts::{
     endpoint::{DocumentRequest, DocumentStatus},
     event::{InvoiceAccepted, MemberRegistered},
 };
-use jifen_ingest::{Documents, MemberRegisteredHandler, MissedPairs};
+use jifen_ingest::{Documents, MemberNews, MissedPairs};
 use jifen_runtime::{ask, job::run_once};
 use jifen_testkit::{DEADLINE, eventually};
 use serde_json::json;
@@ -119,7 +119,7 @@ async fn keys_that_disagree_wait_for_a_person() {
     assert_eq!(bench.told(0, 2).await, ["BOTH parked document.keys_disagree", "LATE parked document.parked"]);
     let both_at_once = [bench.registration(3), bench.with_vin(bench.registration(4), late, "2026-01-01")];
     let events = both_at_once.iter().map(|registration| message("evt.member.registered.v1.SH01", 9, bench.event_of(registration)));
-    handle(&ingest, MemberRegisteredHandler, events.collect()).await;
+    handle(&ingest, MemberNews::<MemberRegistered>::new(), events.collect()).await;
     assert_eq!(bench.told(2, 1).await[0], "LATE parked document.keys_disagree");
     // A further key of the same document releases nothing any more.
     let mut plate_owner = bench.registration(5);

@@ -37,7 +37,12 @@ pub fn at(text: &str) -> DateTime<Utc> {
 pub fn program(version: u32, stores: &[&str], categories: &[&str]) -> AppliedProgram {
     let stores: Vec<Value> = stores.iter().map(|code| samples::store(code)).collect();
     let rates: BTreeMap<&str, &str> = categories.iter().map(|category| (*category, "1.5")).collect();
-    samples::program(version, json!({ "stores": stores, "earn": { "rates": rates, "first_spending": 100 } }))
+    let name = json!({ "zh": "互动", "en": "interaction" });
+    let rule = |kind: &str, per: &str| json!({ "kind": kind, "name": name, "points": 50, "limit": { "count": 1, "per": per } });
+    let interactions = [rule("review", "about"), rule("check_in", "day")];
+    let partners = [json!({ "code": "fuel-1", "name": name, "rate": "0.5" })];
+    let earn = json!({ "rates": rates, "first_spending": 100, "interactions": interactions, "partners": partners });
+    samples::program(version, json!({ "stores": stores, "earn": earn }))
 }
 
 /// A bill of 1 October 2026.
@@ -47,6 +52,28 @@ pub fn invoice(number: &str, customer: Value) -> Value {
         "lines": [{"line": 1, "category": "maintenance", "payer": "customer", "amount": "800.00", "description": "王小明 13800138000"}],
         "reductions": [{"kind": "discount", "amount": "20.00"}],
     })
+}
+
+/// The kinds beside the invoice.
+pub const KINDS: [&str; 3] = ["interaction", "vehicle_sale", "partner_purchase"];
+
+/// A document of that day of any of these kinds.
+pub fn document(kind: &str, number: &str, customer: &Value) -> Value {
+    match kind {
+        "interaction" => json!({
+            "store": "SH01", "interaction_no": number, "kind": "review", "occurred_at": "2026-10-01T10:21:33+08:00",
+            "customer": customer, "about": "R1",
+        }),
+        "vehicle_sale" => json!({
+            "store": "SH01", "sale_no": number, "delivered_at": "2026-10-01T10:21:33+08:00", "customer": customer,
+            "vin": VIN, "series": "X5", "price": "186000.00",
+        }),
+        "partner_purchase" => json!({
+            "store": "SH01", "purchase_no": number, "partner": "fuel-1", "occurred_at": "2026-10-01T10:21:33+08:00",
+            "customer": customer, "amount": "300.00",
+        }),
+        _ => invoice(number, customer.clone()),
+    }
 }
 
 pub fn phone(number: u64) -> String {
@@ -113,11 +140,22 @@ impl Bench {
         registration
     }
 
+    /// The event that makes `registration` a member.
     pub fn event_of(&self, registration: &MemberRegistered) -> Vec<u8> {
+        self.news_of(1, registration)
+    }
+
+    /// An event about a member.
+    pub fn news_of<T: EventType>(&self, sequence: i64, event: &T) -> Vec<u8> {
         let time = at("2026-10-01T00:00:00Z");
-        let mut envelope = bus::envelope(self.ids.next(time), time, registration);
-        envelope.sequence = Some(sequence_text(1));
+        let mut envelope = bus::envelope(self.ids.next(time), time, event);
+        envelope.sequence = Some(sequence_text(sequence));
         serde_json::to_vec(&envelope).expect("json")
+    }
+
+    /// Publishes an event about a member.
+    pub async fn tell<T: EventType>(&self, sequence: i64, event: &T) {
+        bus::publish_raw(&self.env, "member", [(event.subject(), self.news_of(sequence, event))]).await;
     }
 
     pub async fn register(&self, registrations: &[MemberRegistered]) {
@@ -135,7 +173,13 @@ impl Bench {
 
     /// Publishes invoices of SH01, in order.
     pub async fn publish(&self, invoices: &[Value]) {
-        let documents: Vec<_> = invoices.iter().map(|invoice| ("pos.v1.SH01.invoice", invoice.to_string().into_bytes())).collect();
+        self.publish_as("invoice", invoices).await;
+    }
+
+    /// Publishes documents of SH01, in order.
+    pub async fn publish_as(&self, kind: &str, documents: &[Value]) {
+        let subject = format!("pos.v1.SH01.{kind}");
+        let documents: Vec<_> = documents.iter().map(|document| (subject.as_str(), document.to_string().into_bytes())).collect();
         self.publish_on(&documents).await;
     }
 
@@ -172,7 +216,8 @@ impl Bench {
     }
 
     pub async fn settled_for(&self, of_documents: &[&str]) {
-        let of_events = [(STREAM_EVENTS, "ingest_member_registered")];
+        let of_events = ["registered", "updated", "activated", "lapsed"].map(|name| format!("ingest_member_{name}"));
+        let of_events = of_events.iter().map(|durable| (STREAM_EVENTS, durable.as_str()));
         let consumers: Vec<_> = of_documents.iter().map(|durable| (STREAM_POS, *durable)).chain(of_events).collect();
         bus::idle(&self.env, &consumers).await;
     }
@@ -190,7 +235,7 @@ impl Bench {
     /// What must hold whatever happened.
     pub async fn assert_sound(&self) {
         assert_eq!(self.number("select count(*) FROM dead_letter").await, 0, "no document is ever a dead letter");
-        let events = "select count(*) FROM outbox where subject like 'evt.ingest.invoice_accepted.%'";
+        let events = "select count(*) FROM outbox where subject like 'evt.ingest.%' and subject not like '%.document_rejected.%'";
         assert_eq!(self.number(events).await, self.documents("accepted").await, "one event for each accepted document");
         let deadlocks = "select deadlocks from pg_stat_database where datname = current_database()";
         assert_eq!(self.number(deadlocks).await, 0, "locks are taken in one order");
