@@ -143,6 +143,7 @@ mod armed {
                 include_str!("marks.rs"),
                 include_str!("sweep.rs"),
                 include_str!("endpoint.rs"),
+                include_str!("mutation.rs"),
                 include_str!("context.rs"),
             ];
             for place in PLACES {

@@ -25,23 +25,30 @@ use uuid::Uuid;
 
 use crate::{Ctx, copy, failure::Failure, limits, outbox::OutRow, relay::created_of};
 
-/// Which of the messages that the broker has lost are still worth publishing.
+/// Which of the messages that wait for their stream, or that the broker has lost, are still worth publishing.
 pub trait Republish: Send + Sync + 'static {
-    /// The stream that lost them.
+    /// The stream that shall have them.
     const STREAM: &'static str;
 
-    /// Gives the ids of those rows that shall be published again; the others count as done.
+    /// Gives the ids of those rows that shall be published again after the broker lost them; the others count as done.
     fn wanted(&self, cx: &Ctx, rows: &[&OutRow]) -> impl Future<Output = Result<HashSet<Uuid>, Failure>> + Send;
+
+    /// Gives the ids of those rows that shall still be published for the first time, though they were left behind: a stream may
+    /// have taken nothing for days. The others count as done. All of them, unless said otherwise.
+    fn in_time(&self, _: &Ctx, rows: &[&OutRow]) -> impl Future<Output = Result<HashSet<Uuid>, Failure>> + Send {
+        std::future::ready(Ok(rows.iter().map(|row| row.id).collect()))
+    }
 }
 
 /// As [`Republish`], whatever its type.
 pub(crate) trait Filter: Send + Sync {
-    fn wanted<'a>(&'a self, cx: &'a Ctx, rows: &'a [&'a OutRow]) -> BoxFuture<'a, Result<HashSet<Uuid>, Failure>>;
+    /// `again`: of those that the broker has lost.
+    fn wanted<'a>(&'a self, cx: &'a Ctx, rows: &'a [&'a OutRow], again: bool) -> BoxFuture<'a, Result<HashSet<Uuid>, Failure>>;
 }
 
 impl<R: Republish> Filter for R {
-    fn wanted<'a>(&'a self, cx: &'a Ctx, rows: &'a [&'a OutRow]) -> BoxFuture<'a, Result<HashSet<Uuid>, Failure>> {
-        Box::pin(Republish::wanted(self, cx, rows))
+    fn wanted<'a>(&'a self, cx: &'a Ctx, rows: &'a [&'a OutRow], again: bool) -> BoxFuture<'a, Result<HashSet<Uuid>, Failure>> {
+        if again { Box::pin(Republish::wanted(self, cx, rows)) } else { Box::pin(self.in_time(cx, rows)) }
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
+use jifen_contracts::subject::STREAMS;
 use sqlx::{AssertSqlSafe, PgConnection, Row, postgres::PgRow};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -135,20 +136,25 @@ async fn sweep(cx: &Ctx, wanted: &Wanted, connection: &mut PgConnection, now: Da
 async fn load_waiting(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<(Vec<Waiting>, bool), Failure> {
     let query = format!(
         "select slot, commit_id, stream, again, before < $4 as due from (
-             select slot, commit_id, stream, created_at, lowest_sequence is not null as again,
-                    sum(row_count) over (partition by stream order by created_at, commit_id) - row_count as before
-             from outbox_commit
-             where published_at is null
-               and (created_at < $1 - make_interval(secs => $3) or (created_at < $1 - make_interval(secs => $2) and not {}))
+             select w.*, sum(w.row_count) over (partition by w.stream order by w.created_at, w.commit_id) - w.row_count as before
+             from unnest($5::text[]) s(name), lateral (
+                 select slot, commit_id, stream, created_at, row_count, lowest_sequence is not null as again
+                 from outbox_commit
+                 where published_at is null and stream = s.name
+                   and (created_at < $1 - make_interval(secs => $3) or (created_at < $1 - make_interval(secs => $2) and not {}))
+                 order by created_at, commit_id limit $4 + 1) w
          ) left_over
          where before < $4 + $4 order by stream, created_at, commit_id",
         copy::COPY_LIVES
     );
+    // So many commits of each stream that one is left over if there are more: a backlog of days is not looked through every second.
+    let streams: Vec<&str> = STREAMS.iter().map(|(name, _)| *name).collect();
     let found: Vec<(i16, Uuid, String, bool, bool)> = sqlx::query_as(AssertSqlSafe(query))
         .bind(now)
         .bind(f64::from(limits::SWEEP_ORPHANS_AFTER_S))
         .bind(f64::from(limits::SWEEP_ANY_AFTER_S))
         .bind(limits::SWEEP_ROWS)
+        .bind(&streams)
         .fetch_all(connection)
         .await?;
     let rest = found.iter().any(|commit| !commit.4);
@@ -161,7 +167,7 @@ struct Round<'a> {
     cx: &'a Ctx,
     wanted: &'a Wanted,
     marks: Vec<Mark>,
-    /// Commits of which nothing is worth publishing again.
+    /// Commits of which nothing is worth publishing, again or at all.
     settled: Vec<(i16, Uuid, String)>,
     /// A stream that takes nothing is asked once and holds no other up.
     stuck: HashMap<String, String>,
@@ -223,9 +229,15 @@ impl Round<'_> {
         }
         failpoint::pass(self.cx.service, "sweep.loaded");
         if let Some(filter) = self.wanted.get(stream.as_str()) {
-            let again: Vec<&OutRow> = batch.iter().filter(|(waiting, _)| waiting.again).flat_map(|(_, commit)| &commit.rows).collect();
-            let keep = if again.is_empty() { HashSet::new() } else { filter.wanted(self.cx, &again).await? };
-            for (waiting, commit) in batch.iter_mut().filter(|(waiting, _)| waiting.again) {
+            let mut keep = HashSet::new();
+            for again in [true, false] {
+                let rows: Vec<&OutRow> =
+                    batch.iter().filter(|(waiting, _)| waiting.again == again).flat_map(|(_, commit)| &commit.rows).collect();
+                if !rows.is_empty() {
+                    keep.extend(filter.wanted(self.cx, &rows, again).await?);
+                }
+            }
+            for (waiting, commit) in &mut batch {
                 commit.rows.retain(|row| keep.contains(&row.id));
                 if commit.rows.is_empty() {
                     self.settled.push((waiting.slot, waiting.commit_id, stream.clone()));

@@ -106,3 +106,16 @@ pub async fn list_unanswered(pool: &PgPool, ids: &[Uuid], now: DateTime<Utc>) ->
     .fetch_all(pool)
     .await
 }
+
+/// Ends those of these messages that no gateway can have, and whose time is over.
+pub async fn expire(pool: &PgPool, ids: &[Uuid], now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update send set state = 'expired', reported_at = $2, provider_code = 'not_published', facts = null
+         where notification_id = any($1) and state = 'commanded' and not_after <= $2",
+        ids,
+        now
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}

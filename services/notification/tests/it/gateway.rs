@@ -130,3 +130,30 @@ async fn commands_that_the_broker_has_lost_come_again_but_none_that_a_gateway_ha
     assert_eq!(bench.number("select count(*) from send where state = 'commanded'").await, 2);
     assert!(copy.stop().await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_that_no_gateway_ever_got_end_with_their_time_instead_of_coming_late() {
+    let bench = Bench::start_at("2026-10-01T12:00:00+08:00").await;
+    bench.env.js("provisioner").await.delete_stream("NOTIFY").await.expect("deleted");
+    bench.answer_contacts().await;
+    let copy = bench.copy(500).await;
+    let told = |document: &str| settled(1, document, &[(Accrual, 10)], 1);
+    bench.knows(1, &["sms:service"]);
+    bench.publish_all(&[told("R1"), told("R2")]).await;
+    // Read and acknowledged: who wrote the commands no longer tries to publish them.
+    bench.read_all().await;
+    // A day later their time is over, whether there is a stream or not; of the third it isn't.
+    bench.set_clock("2026-10-02T12:30:00+08:00");
+    bench.publish(&told("R3")).await;
+    bench.read_all().await;
+    let expired = || async { (bench.counts().await.get("points_earned/expired") == Some(&2)).then_some(()) };
+    jifen_testkit::eventually(jifen_testkit::DEADLINE, expired).await;
+    bench.set_clock("2026-10-02T12:31:00+08:00");
+    jifen_infra::streams::ensure_streams(&bench.env.nats("provisioner").await, 1).await.expect("streams");
+    bench.settle().await;
+    assert_eq!(bench.commands().await.len(), 1);
+    let counts = bench.counts().await;
+    assert_eq!((counts["points_earned/expired"], counts["points_earned/commanded"]), (2, 1), "{counts:?}");
+    assert_eq!(bench.messages("NOTIFY", "notify.v1.>").await.len(), 1);
+    assert!(copy.stop().await);
+}

@@ -8,8 +8,11 @@ use std::{
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use jifen_contracts::{
-    Envelope, EventType,
-    endpoint::{Contact, Contacts, ContactsReply, ContactsRequest, Empty, Endpoint, Language, MemberStatus, NotificationCounts},
+    Envelope, EventType, Problem,
+    endpoint::{
+        Contact, Contacts, ContactsReply, ContactsRequest, Empty, Endpoint, Language, MemberGet, MemberReply, MemberRequest, MemberStatus,
+        NotificationCounts,
+    },
     event::{AccrualSettled, Balance, CampaignStarted, EntryKind, MemberRegistered, PostedEntry, TierUpgraded},
     notify::Command,
     program::AppliedProgram,
@@ -68,6 +71,7 @@ pub fn program(version: u32) -> AppliedProgram {
               "text": "{{ code }} {{ minutes }}" },
             template("lapse_warning", "{{ member_no }} {{ date }}"),
             template("tier_downgraded", "{{ tier_name }}"),
+            template("entitlement_granted", "{{ benefit }} {{ count }} {{ date }}"),
             template("downgrade_warning", "{{ tier_name }}>{{ next_tier_name }} {{ date }}"),
             { "kind": "interaction_earned", "class": "service", "template": "ACT", "valid_hours": 24, "text": "{{ what }} {{ points }}",
               "channels": ["wechat", "sms"], "ways": { "wechat": { "template": "TM1", "fields": { "number1": "points" } } } },
@@ -234,6 +238,38 @@ impl Bench {
         });
     }
 
+    /// Answers who has a number from here on: `M<number>` of a known member.
+    pub async fn answer_members(&self) {
+        let (nats, known) = (self.env.nats("member").await, Arc::clone(&self.known));
+        let mut requests = nats.subscribe(MemberGet::SUBJECT).await.expect("subscription");
+        nats.flush().await.expect("flush");
+        tokio::spawn(async move {
+            while let Some(request) = requests.next().await {
+                let asked: MemberRequest = serde_json::from_slice(&request.payload).expect("request");
+                let number = asked.member_no.trim_start_matches('M').parse().expect("number");
+                let is_known = known.lock().expect("lock").contains_key(&member(number));
+                let reply = MemberReply {
+                    member_id: member(number),
+                    member_no: asked.member_no,
+                    status: MemberStatus::Active,
+                    store: "SH01".to_owned(),
+                    registered_at: at(),
+                    name_masked: String::new(),
+                    phone_masked: String::new(),
+                    vehicles: 0,
+                };
+                let mut headers = async_nats::HeaderMap::new();
+                let body = if is_known {
+                    serde_json::to_vec(&reply)
+                } else {
+                    headers.insert(async_nats::service::NATS_SERVICE_ERROR_CODE, "404");
+                    serde_json::to_vec(&Problem::new(jifen_contracts::code::MEMBER_UNKNOWN))
+                };
+                nats.publish_with_headers(request.reply.expect("reply"), headers, body.expect("json").into()).await.expect("answer");
+            }
+        });
+    }
+
     /// A copy that knows version 1.
     pub async fn copy(&self, batch: usize) -> Running {
         let mut config = service_config(&self.env, "notification");
@@ -271,9 +307,14 @@ impl Bench {
         bus::publish_raw(&self.env, &format!("gateway_{channel}"), messages).await;
     }
 
+    /// Waits until the service has read everything.
+    pub async fn read_all(&self) {
+        bus::idle(&self.env, &DURABLES).await;
+    }
+
     /// Waits until the service has read everything and published everything.
     pub async fn settle(&self) {
-        bus::idle(&self.env, &DURABLES).await;
+        self.read_all().await;
         bus::all_published(&self.env, "notification").await;
     }
 
