@@ -6,7 +6,7 @@ use anyhow::Result;
 use async_nats::jetstream;
 use futures_util::TryStreamExt;
 use jifen_contracts::{
-    endpoint::{Empty, PointsCounts},
+    endpoint::{Empty, NotificationCounts, PointsCounts},
     subject::STREAMS,
 };
 
@@ -43,6 +43,7 @@ pub async fn doctor(settings: &Settings, out: Printer) -> Result<ExitCode> {
     check_streams(&client, &mut findings).await?;
     check_dead_letters(&client, &mut findings).await;
     check_accruals(&client, &mut findings).await;
+    check_messages(&client, &mut findings).await;
     check_outboxes(&client, &mut findings).await;
     let bad = findings.bad;
     out.line(if bad == 0 { "everything is well".to_owned() } else { format!("{bad} to look at") });
@@ -145,6 +146,22 @@ async fn check_accruals(client: &Client, findings: &mut Findings) {
                 .good(format!("{} accruals settled, {open} wait for campaign's answer", reply.counts.get("settled").copied().unwrap_or(0)));
         }
         Err(problem) => findings.bad(format!("points does not answer: {problem}"), "see the services above"),
+    }
+}
+
+/// Messages of which nobody can say whether they arrived: they are never sent again, so somebody should know.
+async fn check_messages(client: &Client, findings: &mut Findings) {
+    match client.ask::<NotificationCounts>(&Empty {}).await {
+        Ok(reply) => {
+            let sum = |end: &str| -> i64 { reply.counts.iter().filter(|(word, _)| word.ends_with(end)).map(|(_, count)| count).sum() };
+            findings.good(format!(
+                "{} messages delivered; of {} no gateway said a word in their time, of {} it can't tell",
+                sum("/delivered"),
+                sum("/commanded/silent"),
+                sum("/unknown")
+            ));
+        }
+        Err(problem) => findings.bad(format!("notification does not answer: {problem}"), "see the services above"),
     }
 }
 

@@ -4,8 +4,9 @@ use jifen_contracts::{
     EventType,
     endpoint::MemberStatus,
     event::{
-        AccrualSettled, AccrualSource, CampaignPreheated, CampaignStarted, EntryKind, MemberActivated, MemberCodeIssued, MemberLapseWarned,
-        MemberLapsed, MemberRegistered, MemberUpdated, MonthDay, TierDowngradeWarned, TierDowngraded, TierUpgraded,
+        AccrualSettled, AccrualSource, CampaignPreheated, CampaignStarted, EntitlementGranted, EntryKind, MemberActivated,
+        MemberCodeIssued, MemberLapseWarned, MemberLapsed, MemberRegistered, MemberUpdated, MonthDay, TierDowngradeWarned, TierDowngraded,
+        TierUpgraded,
     },
     program::TaskKind,
 };
@@ -214,6 +215,18 @@ impl Occasional for TierDowngradeWarned {
             about: self.on.to_string(),
             rules: Rules::Version(self.program_version),
         })
+    }
+}
+
+impl Occasional for EntitlementGranted {
+    fn occasions(&self) -> Vec<Occasion> {
+        vec![Occasion {
+            member_id: self.member_id,
+            business_key: self.entitlement_id.to_string(),
+            store: self.store.clone(),
+            rules: Rules::Version(self.program_version),
+            facts: Facts::EntitlementGranted { name: self.name.clone(), count: self.count, until: self.valid_until },
+        }]
     }
 }
 

@@ -3,8 +3,8 @@
 use jifen_contracts::{
     EventType,
     event::{
-        CampaignPreheated, CampaignStarted, MemberActivated, MemberLapseWarned, MemberLapsed, MemberUpdated, TierDowngradeWarned,
-        TierDowngraded,
+        CampaignPreheated, CampaignStarted, EntitlementGranted, MemberActivated, MemberLapseWarned, MemberLapsed, MemberUpdated,
+        TierDowngradeWarned, TierDowngraded,
     },
 };
 use jifen_runtime::{
@@ -87,7 +87,8 @@ macro_rules! one_of {
 
 one_of!(
     /// What happens to one member, now and then.
-    MemberNews: MemberActivated, MemberLapsed, MemberUpdated, MemberLapseWarned, TierDowngraded, TierDowngradeWarned
+    MemberNews: MemberActivated, MemberLapsed, MemberUpdated, MemberLapseWarned, TierDowngraded, TierDowngradeWarned,
+        EntitlementGranted
 );
 
 one_of!(

@@ -1,6 +1,7 @@
 //! notification on real servers: told once whatever comes again, and what gateways report.
 
 mod birthdays;
+mod endpoints;
 mod gateway;
 mod news;
 mod statements;

@@ -2,7 +2,10 @@
 
 use jifen_contracts::{
     endpoint::MemberStatus,
-    event::{CodePurpose, EntryKind, MemberActivated, MemberCodeIssued, MemberLapseWarned, TierDowngradeWarned, TierDowngraded},
+    event::{
+        CodePurpose, EntitlementGranted, EntryKind, MemberActivated, MemberCodeIssued, MemberLapseWarned, TierDowngradeWarned,
+        TierDowngraded,
+    },
 };
 use jifen_kernel::{Money, Points, Token};
 
@@ -87,11 +90,26 @@ async fn a_lower_tier_is_announced_and_told() {
     bench.publish(&warned).await;
     bench.publish(&fallen).await;
     bench.publish(&warned).await;
+    let benefit = EntitlementGranted {
+        entitlement_id: uuid::Uuid::from_u128(7),
+        member_id: member(1),
+        member_no: "M1".to_owned(),
+        tier: tier("silver"),
+        benefit: tier("wash"),
+        name: jifen_contracts::code::Text::new("洗车", "Car wash"),
+        count: 6,
+        valid_until: "2027-09-30".parse().expect("day"),
+        at,
+        program_version: 1,
+        store: store(),
+    };
+    bench.publish_all(&[benefit.clone(), benefit]).await;
     bench.settle().await;
     assert_eq!(
         bench.texts().await,
         [
             "+8613800000001 downgrade_warning 【会员中心】银卡会员>普通会员 2026-12-01 v1",
+            "+8613800000001 entitlement_granted 【会员中心】洗车 6 2027-09-30 v1",
             "+8613800000001 tier_downgraded 【会员中心】普通会员 v1"
         ]
     );
