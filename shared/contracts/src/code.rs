@@ -98,6 +98,15 @@ codes! {
 
     POINTS_ENTRY_UNKNOWN = "points.entry_unknown", 404, "没有此积分流水或单据", "the member has no such entry or document";
 
+    TIER_UNKNOWN = "tier.unknown", 404, "现行规则中没有此等级，或该等级不可由此方式获得", "the program in force has no such tier, or it can't be given this way";
+    TIER_BAD_REASON = "tier.bad_reason", 400, "须填写理由（一至二百字）", "a reason of 1 to 200 characters is needed";
+    TIER_UNKNOWN_STORE = "tier.unknown_store", 404, "门店不在规则手册中", "the store is not in the program";
+    TIER_ENTITLEMENT_UNKNOWN = "tier.entitlement_unknown", 404, "会员没有此项权益", "the member has no such entitlement";
+    TIER_ENTITLEMENT_EXHAUSTED = "tier.entitlement_exhausted", 409, "此项权益的次数已用完", "the entitlement is used up";
+    TIER_ENTITLEMENT_EXPIRED = "tier.entitlement_expired", 409, "此项权益已过有效期", "the entitlement is no longer valid";
+    TIER_USE_UNKNOWN = "tier.use_unknown", 404, "没有此次权益使用记录", "there is no such use of an entitlement by this store";
+    TIER_USE_UNDONE = "tier.use_undone", 409, "此次使用已撤销过", "this use was taken back before";
+
     PROGRAM_INVALID = "program.invalid", 400, "规则手册有错误", "the program has errors";
     PROGRAM_UNKNOWN_VERSION = "program.unknown_version", 404, "没有此版本", "there is no such version";
     PROGRAM_CHANGED = "program.changed", 409, "规则手册已被他人更新，请基于最新版本修改", "another version was applied in between; start from the newest one";

@@ -70,7 +70,17 @@ pub const SERVICES: &[Service] = &[
         ],
     },
     Service { name: "campaign", reads: &[STREAM_EVENTS], publishes: &[], durables: &[(STREAM_EVENTS, "campaign_earned")] },
-    Service { name: "tier", reads: &[STREAM_EVENTS], publishes: &[], durables: &[(STREAM_EVENTS, "tier_accrual_settled")] },
+    Service {
+        name: "tier",
+        reads: &[STREAM_EVENTS],
+        publishes: &[],
+        durables: &[
+            (STREAM_EVENTS, "tier_accrual_settled"),
+            (STREAM_EVENTS, "tier_vehicle_sold"),
+            (STREAM_EVENTS, "tier_member_registered"),
+            (STREAM_EVENTS, "tier_member_activated"),
+        ],
+    },
     Service {
         name: "notification",
         reads: &[STREAM_EVENTS, STREAM_GATEWAY_RECEIPTS],

@@ -34,6 +34,13 @@ pub async fn show(client: &Client, member_no: &str, out: Printer) -> Result<()> 
         standing.qualifying,
         standing.next.map(|next| format!("   距 {} 还差 {}", next.tier, next.missing.points)).unwrap_or_default()
     ));
+    if let Some(year) = &standing.year {
+        let kept = if year.earned { "已保级 earned" } else { "尚未保级 not earned yet" };
+        out.line(format!("  会员年度 {} - {}，宽限至 {}   {kept}", year.from, year.to, year.grace_to));
+    }
+    for one in &standing.entitlements {
+        out.line(format!("  权益 {} ({})   剩余 {}/{}   有效至 {}", one.name.zh, one.benefit, one.left, one.count, one.valid_until));
+    }
     out.line(format!(
         "可用 active {}   待生效 pending {}   冻结 reserved {}   欠分 debt {}   累计 lifetime {}",
         account.active, account.pending, account.reserved, account.debt, account.lifetime

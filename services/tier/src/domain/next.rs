@@ -1,16 +1,21 @@
 //! What a member lacks for the next step.
 
-use jifen_contracts::program::Tier;
+use jifen_contracts::{
+    endpoint::{Missing, NextTier},
+    program::Program,
+};
 use jifen_kernel::{Points, Token};
 
-use super::standing::rank_of;
+use super::{ladder::rank_of, metrics::Seen};
 
-/// The step above, and the qualifying points that are missing for it; `None` on the highest.
+/// The step above with what is missing for it; `None` on the highest.
 ///
-/// None are missing where a new version lowered the step below what the member has: the next accrual takes it.
-pub fn find_next<'a>(ladder: &'a [Tier], tier: &Token, qualifying: Points) -> Option<(&'a Tier, Points)> {
-    let next = ladder.get(rank_of(ladder, tier, qualifying)? + 1)?;
-    Some((next, (next.from.unwrap_or_default() - qualifying).max(Points::ZERO)))
+/// Nothing is missing where a new version lowered the step below what the member has: the next accrual takes it, or the day's run.
+pub fn find_next(program: &Program, tier: &Token, qualifying: Points, facts: Seen<'_>) -> Option<NextTier> {
+    let tiers = &program.tiers;
+    let next = tiers.get(rank_of(tiers, tier, qualifying)? + 1)?;
+    let points = next.from.map_or(Points::ZERO, |from| (from - qualifying).max(Points::ZERO));
+    Some(NextTier { tier: next.code.to_string(), missing: Missing { points, any: facts.missing(next, &program.ladder) } })
 }
 
 #[cfg(test)]
@@ -22,7 +27,8 @@ mod tests {
     fn the_next_step_says_what_is_missing() {
         let rules = ladder(1, &[("regular", 0), ("silver", 5_000), ("gold", 20_000)]);
         let next = |tier: &str, points| {
-            find_next(&rules.program.tiers, &token(tier), Points(points)).map(|(next, missing)| (next.code.to_string(), missing.0))
+            let none = Seen { all: &[], recent: &[] };
+            find_next(&rules.program, &token(tier), Points(points), none).map(|next| (next.tier, next.missing.points.0))
         };
         assert_eq!(next("regular", 4_999), Some(("silver".to_owned(), 1)));
         assert_eq!(next("silver", 5_000), Some(("gold".to_owned(), 15_000)));

@@ -1,22 +1,39 @@
-//! How a member climbs: an accrual adds its qualifying points, and the ladder of its program says how far they reach.
+//! Where a member stands, and how a ladder of points alone moves it: an accrual adds its qualifying points, and the ladder of
+//! its program says how far they reach. What asks for more than that is told from the member's facts ([`super::history`]).
 //!
 //! A lower bound is inclusive: 5,000 points are silver, 4,999 are not. Upgrades take effect at once; an accrual that
-//! passes several steps takes them in one. Nothing here goes down: a version with higher thresholds keeps everybody where
-//! they stand, since what members have reached is never taken away by a change of rules, let alone silently.
+//! passes several steps takes them in one. A version with higher thresholds keeps everybody where they stand, since what
+//! members have reached is never taken away by a change of rules, let alone silently.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use jifen_contracts::program::{AppliedProgram, Tier};
-use jifen_kernel::{Points, Token};
+use jifen_kernel::{Points, StoreCode, Token};
+
+use super::ladder::{rank_at, rank_of};
 
 /// Where a member stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
+    /// The number on the card.
+    pub member_no: String,
+    /// The store of the registration, or of the first document.
+    pub store: Option<StoreCode>,
     /// All qualifying points so far.
     pub qualifying: Points,
-    /// The tier; none before the first accrual.
+    /// The tier; none before the first accrual, registration or activation.
     pub reached: Option<Reached>,
     /// Changes of tier so far.
     pub changes: i64,
+    /// The registration awaits activation: all counts, nothing is granted or announced.
+    pub awaiting: bool,
+    /// The local day of the registration that needed no activation, or of the activation.
+    pub active_on: Option<NaiveDate>,
+    /// The first day of the lower tier that the member was last warned of.
+    pub warned_of: Option<NaiveDate>,
+    /// The day up to which time was taken into account: it never goes back.
+    pub decided_to: Option<NaiveDate>,
+    /// The day on which the passing of time may change something.
+    pub next_due: Option<NaiveDate>,
 }
 
 /// A tier that a member holds.
@@ -30,47 +47,70 @@ pub struct Reached {
     pub program_version: u32,
 }
 
-/// A step up.
+/// A step up or down.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Upgrade {
+pub struct Change {
     /// The tier before.
     pub from: Token,
     /// The tier now, with since when and by which program.
     pub to: Reached,
     /// Counts the member's changes of tier, from 1.
     pub ordinal: i64,
+    /// Upwards.
+    pub up: bool,
 }
 
-/// Counts one accrual of `qualifying` points under the ladder of `rules`.
-pub fn decide_standing(standing: &mut Standing, rules: &AppliedProgram, qualifying: Points, at: DateTime<Utc>) -> Option<Upgrade> {
+impl Standing {
+    /// A registration became known: active from its day on, or awaiting activation.
+    pub fn register(&mut self, active_on: Option<NaiveDate>) {
+        match active_on {
+            Some(day) => self.activate(day),
+            None => self.awaiting = self.active_on.is_none(),
+        }
+    }
+
+    /// Active from this day on, whatever is heard later of how the registration began.
+    pub fn activate(&mut self, day: NaiveDate) {
+        self.active_on = Some(self.active_on.map_or(day, |known| known.min(day)));
+        self.awaiting = false;
+    }
+
+    /// Something pending was posted: points knew that the member awaits activation, perhaps sooner than it was heard here.
+    pub fn heard_pending(&mut self) {
+        self.awaiting = self.active_on.is_none();
+    }
+}
+
+/// Counts `qualifying` points, of one accrual or of none, under a ladder of points alone.
+pub fn decide_standing(standing: &mut Standing, rules: &AppliedProgram, qualifying: Points, at: DateTime<Utc>) -> Option<Change> {
     let ladder = &rules.program.tiers;
     let before = standing.qualifying;
     standing.qualifying += qualifying;
+    if standing.awaiting {
+        return None;
+    }
     let reached = |tier: &Tier| Reached { tier: tier.code.clone(), since: at, program_version: rules.version };
-    // Everybody begins on the lowest step: to stand there is no change of tier, to leave it with the first accrual is one.
-    if standing.reached.is_none() {
+    // Everybody begins on the lowest step: to stand there is no change of tier, to leave it is one. What was earned before the
+    // activation lifts with it.
+    let first = standing.reached.is_none();
+    if first {
         standing.reached = ladder.first().map(reached);
     }
     let current = standing.reached.as_ref()?;
     let from = current.tier.clone();
-    let (now, step) = (rank_of(ladder, &from, before)?, rank_at(ladder, standing.qualifying)?);
+    let now = if first { Some(0) } else { rank_of(ladder, &from, before) };
+    let (now, step) = (now?, rank_at(ladder, standing.qualifying)?);
     if step <= now {
         return None;
     }
-    let to = reached(&ladder[step]);
+    Some(step_to(standing, from, reached(&ladder[step]), true))
+}
+
+/// Takes a step.
+pub(super) fn step_to(standing: &mut Standing, from: Token, to: Reached, up: bool) -> Change {
     standing.reached = Some(to.clone());
     standing.changes += 1;
-    Some(Upgrade { from, to, ordinal: standing.changes })
-}
-
-/// The highest step that `qualifying` points reach.
-pub(super) fn rank_at(ladder: &[Tier], qualifying: Points) -> Option<usize> {
-    ladder.iter().rposition(|tier| tier.from.is_some_and(|from| from <= qualifying))
-}
-
-/// A tier's step. One that this ladder doesn't know (another version renamed it) counts as what the points reach here.
-pub(super) fn rank_of(ladder: &[Tier], tier: &Token, qualifying: Points) -> Option<usize> {
-    ladder.iter().position(|step| step.code == *tier).or_else(|| rank_at(ladder, qualifying))
+    Change { from, to, ordinal: standing.changes, up }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
-//! One file per inbound event: claim, load, decide, save over a set.
+//! One file per kind of inbound event: claim, load, decide, save over a set.
 
-mod accrual_settled;
+mod count;
+mod members;
 
-pub use accrual_settled::CountAccruals;
+pub use count::Count;
+pub use members::{Activate, Register};

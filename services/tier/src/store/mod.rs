@@ -1,4 +1,6 @@
-//! All SQL of the service. Locks are taken in this order: `contribution` by (store, document), `standing` by `member_id`.
+//! All SQL of the service. Locks are taken in this order: `contribution` by (store, document, source), `standing` by `member_id`;
+//! entitlements and their uses are read and written under the standing's lock.
 
 pub mod contribution;
+pub mod entitlement;
 pub mod standing;

@@ -9,7 +9,7 @@ use jifen_testkit::{
     statements,
 };
 
-use crate::support::{DURABLE, copy, member, number, preset, program, settled, surroundings};
+use crate::support::{DURABLE, copy, member, number, preset, program, settled, surroundings, without_run};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_five_thousandth_point_is_silver() {
@@ -91,6 +91,7 @@ async fn statements_do_not_grow_with_the_batch() {
     let env = surroundings().await;
     let events: Vec<AccrualSettled> = (0..400).map(|i| settled(&format!("R{i:03}"), i % 200, 3_000)).collect();
     publish(&env, &events).await;
+    without_run(&env).await;
     statements::count();
     let tier = copy(&env, 500, &[preset()]).await;
     assert_eq!(drained::<TierUpgraded>(&env, DURABLE).await.len(), 200);

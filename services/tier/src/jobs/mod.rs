@@ -1,0 +1,5 @@
+//! Timed entrances.
+
+mod year;
+
+pub use year::YearsRun;
