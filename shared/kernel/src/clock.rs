@@ -9,6 +9,11 @@ use chrono_tz::Tz;
 pub trait Clock: Send + Sync + 'static {
     /// The current instant.
     fn now(&self) -> DateTime<Utc>;
+
+    /// An instant that another program read from the machine's clock, on this one: the same, unless a test has moved this one.
+    fn of_machine(&self, at: DateTime<Utc>) -> DateTime<Utc> {
+        at
+    }
 }
 
 /// The machine's clock.

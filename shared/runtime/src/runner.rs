@@ -150,7 +150,7 @@ impl<H: BatchHandler> Runner<H> {
         let mut decoded = Vec::with_capacity(messages.len());
         let mut undecodable = Vec::new();
         for message in messages {
-            let Some(raw) = raw_of(&message) else { continue };
+            let Some(raw) = raw_of(&message, self.cx.clock.as_ref()) else { continue };
             match decode::<H::Item>(&raw) {
                 Ok((item, cause)) => decoded.push((message, Incoming { item, cause, raw })),
                 Err(poison) if self.may_be_read_yet(&raw) => {
@@ -364,7 +364,7 @@ fn decode<T: Decode>(raw: &RawMessage) -> Result<(T, Cause), Poison> {
     std::panic::catch_unwind(|| T::decode(raw)).unwrap_or_else(|panic| Err(Poison::undecodable(panic_text(panic.as_ref()))))
 }
 
-fn raw_of(message: &Message) -> Option<RawMessage> {
+fn raw_of(message: &Message, clock: &dyn jifen_kernel::Clock) -> Option<RawMessage> {
     let info = message.info().inspect_err(|error| tracing::error!(%error, "a message without delivery info")).ok()?;
     let stored_at = chrono::DateTime::from_timestamp_nanos(info.published.timestamp_nanos_opt().unwrap_or_default());
     Some(RawMessage {
@@ -372,7 +372,7 @@ fn raw_of(message: &Message) -> Option<RawMessage> {
         subject: message.subject.replace('\0', "\u{FFFD}"),
         payload: message.payload.clone(),
         stream_sequence: info.stream_sequence,
-        stored_at,
+        stored_at: clock.of_machine(stored_at),
         deliveries: info.delivered,
     })
 }
