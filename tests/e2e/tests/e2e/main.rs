@@ -5,6 +5,7 @@ mod amnesia;
 mod bad_documents;
 mod costs;
 mod documents;
+mod earning;
 mod figures;
 mod handed_in;
 mod killed;
