@@ -25,6 +25,6 @@ pub fn service() -> Service {
         .answers(Entries)
         .answers(Explain)
         .answers(Counts)
-        .job(Release)
-        .daily(Lapse)
+        .job(Release::default())
+        .daily(Lapse::default())
 }

@@ -7,6 +7,7 @@ use jifen_kernel::clock;
 use jifen_runtime::{Ctx, DailyJob, Due, Failure, Outbox, Step, message::Cause};
 use sqlx::PgConnection;
 
+use super::parts::Parts;
 use crate::{
     domain::activation::{decide_lapse, lapses_up_to},
     handlers::ids,
@@ -17,8 +18,14 @@ use crate::{
 /// Members of one part.
 const PART: i64 = 200;
 
-/// Takes pending points back.
-pub struct Lapse;
+/// Takes pending points back. Who can't be processed is tried again the next day.
+pub struct Lapse(Parts);
+
+impl Default for Lapse {
+    fn default() -> Self {
+        Self(Parts::new(PART))
+    }
+}
 
 impl DailyJob for Lapse {
     const NAME: &'static str = "lapse";
@@ -27,8 +34,10 @@ impl DailyJob for Lapse {
         let Some(applied) = cx.programs.in_force_at(out.now()) else { return Err(Failure::transient("no program is known yet")) };
         let program = cx.programs.in_force_at(clock::start_of_day(due.day, applied.program.time_zone())).unwrap_or(applied);
         let up_to = lapses_up_to(due.day, program.program.membership.pending_days);
-        let members = activations::list_lapsing(tx, up_to, PART).await?;
+        let part = self.0.begin();
+        let members = activations::list_lapsing(tx, up_to, part).await?;
         if members.is_empty() {
+            self.0.done(part, 0);
             return Ok(Step::Done);
         }
         // Load: what was activated meanwhile is pending no longer.
@@ -63,6 +72,7 @@ impl DailyJob for Lapse {
             entries::save_entries(tx, &taken.iter().collect::<Vec<_>>()).await?;
             accounts::save(tx, &accounts).await?;
         }
+        self.0.done(part, members.len());
         Ok(Step::More(serde_json::Value::Null))
     }
 }

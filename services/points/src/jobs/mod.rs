@@ -1,4 +1,7 @@
 //! Timed entrances.
 
 pub mod lapse;
+mod parts;
 pub mod release;
+
+pub use parts::Part;

@@ -10,6 +10,7 @@ use jifen_kernel::clock;
 use jifen_runtime::{Ctx, Failure, Job, Outbox};
 use sqlx::PgConnection;
 
+use super::parts::Parts;
 use crate::{
     domain::interaction::ORDER_WAIT_DAYS,
     handlers::interaction_recorded::{Recorded, reward, rule_of},
@@ -20,7 +21,13 @@ use crate::{
 const PART: i64 = 500;
 
 /// Releases interactions.
-pub struct Release;
+pub struct Release(Parts);
+
+impl Default for Release {
+    fn default() -> Self {
+        Self(Parts::new(PART))
+    }
+}
 
 impl Job for Release {
     const NAME: &'static str = "release";
@@ -30,7 +37,8 @@ impl Job for Release {
         let Some(applied) = cx.programs.in_force_at(out.now()) else { return Ok(()) };
         let today = clock::local_date(out.now(), applied.program.time_zone());
         let given_up = today.checked_sub_days(Days::new(ORDER_WAIT_DAYS)).unwrap_or(today);
-        let ready = waiting::list_ready(tx, given_up, PART).await?;
+        let part = self.0.begin();
+        let ready = waiting::list_ready(tx, given_up, part).await?;
         let mut known = Vec::with_capacity(ready.len());
         for waiting in &ready {
             // Its rules were known when it began to wait; a copy that has just started may learn them yet.
@@ -38,11 +46,12 @@ impl Job for Release {
                 known.push(Recorded { event: &waiting.event, id: waiting.event_id, cause: &waiting.cause, applied });
             }
         }
-        if known.is_empty() {
-            return Ok(());
+        if !known.is_empty() {
+            reward(cx, tx, &known, true, out).await?;
+            let keys: Vec<_> = known.iter().map(|one| (one.event.store.to_string(), one.event.interaction_no.clone())).collect();
+            waiting::delete_waiting(tx, &keys).await?;
         }
-        reward(cx, tx, &known, true, out).await?;
-        let keys: Vec<_> = known.iter().map(|one| (one.event.store.to_string(), one.event.interaction_no.clone())).collect();
-        waiting::delete_waiting(tx, &keys).await
+        self.0.done(part, known.len());
+        Ok(())
     }
 }

@@ -9,6 +9,8 @@ use jifen_runtime::Failure;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::jobs::Part;
+
 /// Claims activations, in the order of `members`; gives back those that were not known before.
 pub async fn claim(tx: &mut PgConnection, members: &BTreeMap<MemberId, DateTime<Utc>>) -> Result<BTreeSet<MemberId>, Failure> {
     let new = sqlx::query_scalar!(
@@ -93,13 +95,14 @@ pub async fn save_lots(tx: &mut PgConnection, lots: &[PendingLot], at: DateTime<
     Ok(())
 }
 
-/// Members with pending lots of business dates up to `up_to`, with their numbers: so many at most.
-pub async fn list_lapsing(tx: &mut PgConnection, up_to: NaiveDate, limit: i64) -> Result<BTreeMap<MemberId, String>, Failure> {
+/// Members with pending lots of business dates up to `up_to`, with their numbers.
+pub async fn list_lapsing(tx: &mut PgConnection, up_to: NaiveDate, part: Part) -> Result<BTreeMap<MemberId, String>, Failure> {
     let rows = sqlx::query!(
         "select distinct p.member_id, a.member_no from pending_lot p join account a using (member_id)
-         where p.business_date <= $1 order by p.member_id limit $2",
+         where p.business_date <= $1 order by p.member_id limit $2 offset $3",
         up_to,
-        limit
+        part.limit,
+        part.offset
     )
     .fetch_all(tx)
     .await?;

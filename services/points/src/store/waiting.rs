@@ -10,7 +10,7 @@ use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
 use super::accruals::DocumentKey;
-use crate::domain::interaction::Order;
+use crate::{domain::interaction::Order, jobs::Part};
 
 /// An interaction that waits for its order.
 pub struct Waiting {
@@ -49,13 +49,14 @@ pub async fn save_waiting(
 }
 
 /// Interactions whose order was posted meanwhile, or which have waited since before `given_up`; the longest waiting first.
-pub async fn list_ready(tx: &mut PgConnection, given_up: NaiveDate, limit: i64) -> Result<Vec<Waiting>, Failure> {
+pub async fn list_ready(tx: &mut PgConnection, given_up: NaiveDate, part: Part) -> Result<Vec<Waiting>, Failure> {
     let rows = sqlx::query!(
         r#"select event as "event: Json<InteractionRecorded>", event_id, correlation, traceparent from waiting_interaction w
            where business_date < $1 or exists (select 1 from accrual a where a.store = w.store and a.document = w.about)
-           order by waiting_since limit $2"#,
+           order by waiting_since, store, document limit $2 offset $3"#,
         given_up,
-        limit
+        part.limit,
+        part.offset
     )
     .fetch_all(tx)
     .await?;

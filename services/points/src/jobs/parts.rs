@@ -1,0 +1,80 @@
+//! How much a job takes at once. One row that can't be processed (an account that a torn disk left unreadable) must not hold up
+//! the others: after a failure half as much is taken, until what fails stands alone; then it is left out for a round.
+
+use std::sync::{Mutex, PoisonError};
+
+/// A job's place among what is due, in an order in which what fails stays where it is. Each copy has its own.
+#[derive(Debug)]
+pub struct Parts {
+    most: i64,
+    next: Mutex<Part>,
+}
+
+/// What is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// So many at most.
+    pub limit: i64,
+    /// Behind so many that failed.
+    pub offset: i64,
+}
+
+impl Parts {
+    /// At most so many at once.
+    pub fn new(most: i64) -> Self {
+        Self { most, next: Mutex::new(Part { limit: most, offset: 0 }) }
+    }
+
+    /// What is to be taken now. Whoever doesn't come to [`Parts::done`] has failed.
+    pub fn begin(&self) -> Part {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let part = *next;
+        *next = if part.limit > 1 { Part { limit: part.limit / 2, ..part } } else { Part { offset: part.offset + 1, ..part } };
+        part
+    }
+
+    /// A part is processed; it had `found` rows. Behind the last one it begins anew, with what was left out.
+    pub fn done(&self, part: Part, found: usize) {
+        let next = if found == 0 { Part { limit: self.most, offset: 0 } } else { Part { limit: (part.limit * 2).min(self.most), ..part } };
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = next;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Processes rows of which some fail; gives what is left after so many rounds.
+    fn left(rows: &[&str], rounds: usize) -> Vec<String> {
+        let mut due: Vec<String> = rows.iter().map(|row| (*row).to_owned()).collect();
+        let parts = Parts::new(4);
+        for _ in 0..rounds {
+            let part = parts.begin();
+            let offset = usize::try_from(part.offset).expect("an offset");
+            let taken: Vec<String> = due.iter().skip(offset).take(usize::try_from(part.limit).expect("a limit")).cloned().collect();
+            if taken.iter().all(|row| row != "bad") {
+                due.retain(|row| !taken.contains(row));
+                parts.done(part, taken.len());
+            }
+        }
+        due
+    }
+
+    #[test]
+    fn what_fails_holds_up_nobody_else() {
+        assert_eq!(left(&["a", "b", "c", "d", "e"], 2), Vec::<String>::new());
+        assert_eq!(left(&["a", "bad", "c", "d", "e", "f", "g"], 40), ["bad"]);
+        assert_eq!(left(&["bad"], 40), ["bad"]);
+    }
+
+    #[test]
+    fn what_was_left_out_is_tried_again() {
+        let parts = Parts::new(2);
+        let first = parts.begin();
+        assert_eq!((first, parts.begin()), (Part { limit: 2, offset: 0 }, Part { limit: 1, offset: 0 }));
+        let behind = parts.begin();
+        assert_eq!(behind, Part { limit: 1, offset: 1 });
+        parts.done(behind, 0);
+        assert_eq!(parts.begin(), first);
+    }
+}
