@@ -5,12 +5,19 @@ use std::collections::BTreeMap;
 use jifen_contracts::{
     Problem, code,
     endpoint::{CampaignFigures, CampaignReport, CampaignReportReply, Empty},
-    program::Campaign,
+    program::{AppliedProgram, Campaign},
 };
-use jifen_kernel::Points;
+use jifen_kernel::{Money, Points};
 use jifen_runtime::{Ctx, Failure, Query};
 
-use crate::store::participation;
+use crate::store::{
+    budget, deferred,
+    member::{self, Crowd},
+    participation,
+};
+
+/// What a point costs until a program says otherwise: 0.01 yuan.
+const FEN_A_POINT: i64 = 1;
 
 fn unavailable(failure: Failure) -> Problem {
     tracing::error!(error = %failure, "a read failed");
@@ -25,52 +32,70 @@ impl Query for Report {
     type Endpoint = CampaignReport;
 
     async fn answer(&self, cx: &Ctx, _: Empty) -> Result<CampaignReportReply, Problem> {
+        let now = cx.clock.now();
         let totals = participation::list_totals(&cx.pool).await.map_err(unavailable)?;
+        let budgets = budget::list(&cx.pool).await.map_err(unavailable)?;
+        let promised = deferred::list_open(&cx.pool).await.map_err(unavailable)?;
+        let crowds = member::count_crowds(&cx.pool, now.date_naive()).await.map_err(unavailable)?;
         let mut figures: BTreeMap<(String, u32), CampaignFigures> = BTreeMap::new();
-        for rules in [cx.programs.in_force_at(cx.clock.now()), cx.programs.newest()].into_iter().flatten() {
+        for rules in [cx.programs.in_force_at(now), cx.programs.newest()].into_iter().flatten() {
             for campaign in &rules.program.campaigns {
-                figures.insert((campaign.code.to_string(), rules.version), figures_of(campaign, rules.version));
+                figures.insert((campaign.code.to_string(), rules.version), nothing_yet(campaign.code.as_str(), rules.version));
             }
         }
         for total in totals {
-            let rules = cx.programs.get(total.version);
-            let campaign =
-                rules.as_ref().and_then(|rules| rules.program.campaigns.iter().find(|found| found.code.as_str() == total.campaign));
-            let granted = CampaignFigures {
-                code: total.campaign.clone(),
-                version: total.version,
-                bonuses: total.bonuses,
-                members: total.members,
-                points: total.points,
-                budget: campaign.and_then(|campaign| campaign.budget),
-                budget_left: None,
-                deferred: Points::ZERO,
-                targeted: 0,
-                revenue: jifen_kernel::Money::ZERO,
-                cost: jifen_kernel::Money::ZERO,
-                roi_basis_points: None,
-            };
+            let mut granted = nothing_yet(&total.campaign, total.version);
+            (granted.bonuses, granted.members, granted.points, granted.revenue) =
+                (total.bonuses, total.members, total.points, total.revenue);
             figures.insert((total.campaign, total.version), granted);
+        }
+        for ((code, version), of) in &mut figures {
+            let rules = cx.programs.get(*version);
+            let named = rules.as_deref().and_then(|rules| Some((rules, find(rules, code)?)));
+            if let Some((rules, campaign)) = named {
+                judge(of, rules, campaign, &budgets, &crowds);
+            }
+            of.deferred = promised.get(&(code.clone(), i64::from(*version))).copied().unwrap_or_default();
+            of.cost = Money::from_fen(of.points.0.saturating_mul(FEN_A_POINT));
+            of.roi_basis_points = roi(of.revenue, of.cost);
         }
         Ok(CampaignReportReply { campaigns: figures.into_values().collect() })
     }
 }
 
+fn find<'a>(rules: &'a AppliedProgram, code: &str) -> Option<&'a Campaign> {
+    rules.program.campaigns.iter().find(|campaign| campaign.code.as_str() == code)
+}
+
+/// What a campaign may still cost, and whom it is for.
+fn judge(of: &mut CampaignFigures, rules: &AppliedProgram, campaign: &Campaign, budgets: &BTreeMap<String, Points>, crowds: &[Crowd]) {
+    let lowest = rules.program.tiers.first().map(|tier| &tier.code);
+    of.budget = campaign.budget;
+    let granted = budgets.get(campaign.code.as_str()).copied().unwrap_or_default();
+    of.budget_left = campaign.budget.map(|budget| (budget - granted).max(Points::ZERO));
+    of.targeted = crowds.iter().filter(|crowd| crowd.is_of(campaign, lowest)).map(|crowd| crowd.members).sum();
+}
+
+/// (revenue - cost) / cost in basis points, rounded down.
+fn roi(revenue: Money, cost: Money) -> Option<i64> {
+    let (revenue, cost) = (i128::from(revenue.fen()), i128::from(cost.fen()));
+    (cost > 0).then(|| i64::try_from(((revenue - cost) * 10_000).div_euclid(cost)).unwrap_or(i64::MAX))
+}
+
 /// A campaign that has granted nothing yet.
-fn figures_of(campaign: &Campaign, version: u32) -> CampaignFigures {
-    let code = campaign.code.to_string();
+fn nothing_yet(code: &str, version: u32) -> CampaignFigures {
     CampaignFigures {
-        code,
+        code: code.to_owned(),
         version,
         bonuses: 0,
         members: 0,
         points: Points::ZERO,
-        budget: campaign.budget,
-        budget_left: campaign.budget,
+        budget: None,
+        budget_left: None,
         deferred: Points::ZERO,
         targeted: 0,
-        revenue: jifen_kernel::Money::ZERO,
-        cost: jifen_kernel::Money::ZERO,
+        revenue: Money::ZERO,
+        cost: Money::ZERO,
         roi_basis_points: None,
     }
 }

@@ -69,7 +69,12 @@ pub const SERVICES: &[Service] = &[
             (STREAM_EVENTS, "points_member_activated"),
         ],
     },
-    Service { name: "campaign", reads: &[STREAM_EVENTS], publishes: &[], durables: &[(STREAM_EVENTS, "campaign_earned")] },
+    Service {
+        name: "campaign",
+        reads: &[STREAM_EVENTS],
+        publishes: &[],
+        durables: &[(STREAM_EVENTS, "campaign_earned"), (STREAM_EVENTS, "campaign_members"), (STREAM_EVENTS, "campaign_tiers")],
+    },
     Service {
         name: "tier",
         reads: &[STREAM_EVENTS],

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use jifen_contracts::event::Earned;
-use jifen_kernel::{MemberId, Points, StoreCode, Token};
+use jifen_kernel::{MemberId, Money, Points, StoreCode, Token};
 
 /// The posted base of one invoice.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of an invoice that a condition may ask for")]
 pub struct Accrual {
     /// The issuing store.
     pub store: StoreCode,
@@ -15,12 +16,26 @@ pub struct Accrual {
     pub document: String,
     /// Who earned.
     pub member_id: MemberId,
-    /// The local day of settlement, in the program's zone.
+    /// The number on the card.
+    pub member_no: String,
+    /// Settlement.
+    pub issued_at: DateTime<Utc>,
+    /// Its local day, in the program's zone.
     pub business_date: NaiveDate,
     /// When the document first reached jifen.
     pub received_at: DateTime<Utc>,
     /// Base points by category, after caps; in the order in which categories draw on a budget.
     pub bases: BTreeMap<Token, Points>,
+    /// What the customer paid, by category.
+    pub paid: BTreeMap<Token, Money>,
+    /// The member's first spending came with it.
+    pub first_spending: bool,
+    /// A visit to the workshop.
+    pub visit: bool,
+    /// A visit for which the customer paid.
+    pub paid_visit: bool,
+    /// It names a vehicle.
+    pub vehicle: bool,
 }
 
 /// Why an event is no accrual: what published it is broken.
@@ -37,7 +52,7 @@ pub enum BadAccrual {
 impl Accrual {
     /// Takes from an event what decides about campaigns.
     pub fn try_new(earned: &Earned) -> Result<Self, BadAccrual> {
-        let mut bases = BTreeMap::new();
+        let (mut bases, mut paid) = (BTreeMap::new(), BTreeMap::new());
         for category in &earned.categories {
             if category.base < Points::ZERO {
                 return Err(BadAccrual::NegativeBase(category.category.clone()));
@@ -45,15 +60,29 @@ impl Accrual {
             if bases.insert(category.category.clone(), category.base).is_some() {
                 return Err(BadAccrual::CategoryTwice(category.category.clone()));
             }
+            paid.insert(category.category.clone(), category.paid);
         }
         Ok(Self {
             store: earned.store.clone(),
             document: earned.document.clone(),
             member_id: earned.member_id,
+            member_no: earned.member_no.clone(),
+            issued_at: earned.issued_at,
             business_date: earned.business_date,
             received_at: earned.received_at,
             bases,
+            paid,
+            first_spending: earned.first_spending.is_positive(),
+            visit: earned.visit,
+            paid_visit: earned.paid_visit,
+            vehicle: earned.vehicle.is_some(),
         })
+    }
+
+    /// What the customer paid in these categories; in all of them if none is named.
+    pub fn paid_in(&self, categories: &[Token]) -> Money {
+        let counts = |category: &Token| categories.is_empty() || categories.contains(category);
+        self.paid.iter().filter(|(category, _)| counts(category)).map(|(_, paid)| *paid).sum()
     }
 }
 

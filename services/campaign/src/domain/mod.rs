@@ -1,11 +1,18 @@
 //! The rules of campaigns, pure: what comes in are facts and the program's version, what comes out are grants.
 //!
-//! Reading order: [`accrual`] (what is assessed), [`offer`] (which campaigns apply, best first), [`budget`] (what they may
-//! still grant), [`assess`] (what they grant).
+//! Reading order: [`accrual`] (what is assessed), [`person`] (what is known of the member), [`rulebook`] (which campaigns are open
+//! on a day), [`offer`] (which of them apply, best first), [`budget`] (what they may still grant), [`assess`] (what they
+//! grant); beside it [`audience`] (whom a campaign is for) and [`announce`] (when it is said, and when promises are due).
+//!
+//! A simulation uses the same: [`rulebook::Rulebook::new`] once a version, then [`assess::assess`] for one accrual after the other.
 
 pub mod accrual;
+pub mod announce;
 pub mod assess;
+pub mod audience;
 pub mod budget;
 #[cfg(test)]
 pub(crate) mod given;
 pub mod offer;
+pub mod person;
+pub mod rulebook;

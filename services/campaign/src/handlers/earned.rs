@@ -1,32 +1,50 @@
 //! `points.earned`: assessed once, answered always.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use jifen_contracts::{event::Earned, program::AppliedProgram};
+use jifen_contracts::event::Earned;
 use jifen_runtime::{BatchHandler, Ctx, Event, Failure, Fates, Incoming, Outbox, Poison};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::{
     domain::{
         accrual::Accrual,
         assess::decide_assessment,
         budget::Budgets,
-        offer::{list_budgets, list_offers},
+        offer::{Offers, list_budgets, list_caps, list_offers},
+        person::{Person, birthday_month_on, tier_at},
+        rulebook::{OpenLists, Rulebook},
     },
     outbound,
-    store::{assessment, budget, participation},
+    rulebooks::Rulebooks,
+    store::{assessment, budget, deferred, member, participation, tier},
 };
 
 /// Answers every accrual with what the campaigns of its program add to it.
-pub struct AssessEarned;
+#[derive(Debug, Default)]
+pub struct AssessEarned {
+    rulebooks: Rulebooks,
+}
 
 type Batch = [Incoming<Event<Earned>>];
 
-/// An accrual that can be assessed: its place in the batch, and the rules that it names.
+/// An accrual that can be assessed: its place in the batch, the rules that it names, what is open on its day, who earned.
 struct Assessable {
     place: usize,
-    rules: Arc<AppliedProgram>,
+    rules: Arc<Rulebook>,
+    open: Arc<OpenLists>,
     accrual: Accrual,
+    person: Person,
+}
+
+impl Assessable {
+    fn offers(&self) -> Offers<'_> {
+        list_offers(&self.rules, self.open.of(&self.accrual.store), &self.accrual, &self.person)
+    }
 }
 
 impl BatchHandler for AssessEarned {
@@ -38,17 +56,26 @@ impl BatchHandler for AssessEarned {
     }
 
     async fn handle(&self, cx: &Ctx, tx: &mut PgConnection, batch: &Batch, (): &(), out: &mut Outbox) -> Result<Fates, Failure> {
-        let (assessable, fates) = read(cx, batch);
+        let (assessable, mut fates) = self.read(cx, batch);
+        let assessable = introduce(tx, assessable, &mut fates).await?;
         let new = claim(tx, assessable, out).await?;
         if new.is_empty() {
             return Ok(fates);
         }
-        let offers: Vec<_> = new.iter().map(|item| list_offers(&item.rules, &item.accrual)).collect();
-        let limits = list_budgets(offers.iter().flatten());
-        let mut budgets = Budgets::new(budget::load_locked(tx, &limits).await?);
-        let answers: Vec<_> = offers.iter().map(|categories| decide_assessment(categories, &mut budgets)).collect();
-        participation::save(tx, new.iter().map(|item| &item.accrual).zip(&answers), out.now()).await?;
+        let offers: Vec<_> = new.iter().map(Assessable::offers).collect();
+        let limits = list_budgets(&offers);
+        let caps = list_caps(offers.iter().zip(new.iter().map(|item| item.accrual.member_id)));
+        let granted = budget::load_locked(tx, &limits).await?;
+        let mut budgets = Budgets::new(granted, budget::load_shares_locked(tx, &caps).await?);
+        let decide = |(item, offers): (&Assessable, &Offers<'_>)| {
+            decide_assessment(offers, &item.rules.applied.program.stacking, item.accrual.member_id, &mut budgets)
+        };
+        let answers: Vec<_> = new.iter().zip(&offers).map(decide).collect();
+        let answered = || new.iter().map(|item| &item.accrual).zip(&answers);
+        participation::save(tx, answered(), out.now()).await?;
+        deferred::save(tx, answered(), out.now()).await?;
         budget::save(tx, budgets.drawn(), &limits).await?;
+        budget::save_shares(tx, budgets.drawn_by()).await?;
         for (item, answer) in new.iter().zip(&answers) {
             outbound::announce(out, &batch[item.place].cause, &item.accrual, answer);
         }
@@ -56,19 +83,60 @@ impl BatchHandler for AssessEarned {
     }
 }
 
-/// What of a batch can be assessed, in stream order. An unknown version will be known later; a broken accrual never.
-fn read(cx: &Ctx, batch: &Batch) -> (Vec<Assessable>, Fates) {
-    let mut fates = Fates::done();
-    let mut assessable = Vec::with_capacity(batch.len());
-    for (place, incoming) in batch.iter().enumerate() {
-        let earned = &incoming.item.data;
-        match (cx.programs.get(earned.program_version), Accrual::try_new(earned)) {
-            (_, Err(bad)) => fates.poison.push((place, Poison::invariant(bad.to_string()))),
-            (None, _) => fates.retry.push((place, format!("program version {} is not known yet", earned.program_version))),
-            (Some(rules), Ok(accrual)) => assessable.push(Assessable { place, rules, accrual }),
+impl AssessEarned {
+    /// What of a batch can be assessed, in stream order. An unknown version will be known later; a broken accrual never.
+    fn read(&self, cx: &Ctx, batch: &Batch) -> (Vec<Assessable>, Fates) {
+        let mut fates = Fates::done();
+        let mut assessable = Vec::with_capacity(batch.len());
+        for (place, incoming) in batch.iter().enumerate() {
+            let earned = &incoming.item.data;
+            match (cx.programs.get(earned.program_version), Accrual::try_new(earned)) {
+                (_, Err(bad)) => fates.poison.push((place, Poison::invariant(bad.to_string()))),
+                (None, _) => fates.retry.push((place, format!("program version {} is not known yet", earned.program_version))),
+                (Some(applied), Ok(accrual)) => {
+                    let rules = self.rulebooks.of(&applied);
+                    let open = rules.day(accrual.business_date);
+                    assessable.push(Assessable { place, rules, open, accrual, person: Person::default() });
+                }
+            }
         }
+        (assessable, fates)
     }
-    (assessable, fates)
+}
+
+/// Learns what open offers ask of members: one question for birthdays and one for tiers, and only if an offer asks. A member
+/// whose registration isn't known yet will be: it was published before anything was earned.
+async fn introduce(tx: &mut PgConnection, mut assessable: Vec<Assessable>, fates: &mut Fates) -> Result<Vec<Assessable>, Failure> {
+    let asking = |asks: fn(&Assessable) -> bool| -> Vec<Uuid> {
+        let members: BTreeSet<Uuid> = assessable.iter().filter(|item| asks(item)).map(|item| item.accrual.member_id.0).collect();
+        members.into_iter().collect()
+    };
+    let birthdays = member::load_birthdays(tx, &asking(asks_birthday)).await?;
+    let tiers = tier::load(tx, &asking(asks_tier)).await?;
+    assessable.retain_mut(|Assessable { place, open, accrual, person, .. }| {
+        let list = open.of(&accrual.store);
+        if list.asks_birthday {
+            let Some(said) = birthdays.get(&accrual.member_id) else {
+                fates.retry.push((*place, "the member's registration is not known yet".to_owned()));
+                return false;
+            };
+            person.birthday_month = birthday_month_on(accrual.business_date, said);
+        }
+        if list.asks_tier {
+            let changes = tiers.get(&accrual.member_id).map_or(&[][..], Vec::as_slice);
+            person.tier = tier_at(accrual.issued_at, changes).cloned();
+        }
+        true
+    });
+    Ok(assessable)
+}
+
+fn asks_birthday(item: &Assessable) -> bool {
+    item.open.of(&item.accrual.store).asks_birthday
+}
+
+fn asks_tier(item: &Assessable) -> bool {
+    item.open.of(&item.accrual.store).asks_tier
 }
 
 /// Those that nobody answered before, in stream order. Of a document that stands twice in the batch the first is kept.
@@ -80,7 +148,7 @@ async fn claim(tx: &mut PgConnection, assessable: Vec<Assessable>, out: &Outbox)
     if by_key.is_empty() {
         return Ok(Vec::new());
     }
-    let claims = by_key.values().map(|item| (&item.accrual, item.rules.version));
+    let claims = by_key.values().map(|item| (&item.accrual, item.rules.applied.version));
     let claimed = assessment::claim(tx, claims, out.now()).await?;
     let mut new: Vec<Assessable> = claimed.iter().filter_map(|key| by_key.remove(key)).collect();
     new.sort_unstable_by_key(|item| item.place);

@@ -1,5 +1,9 @@
 //! One file per inbound event: claim, load, decide, save over a set.
 
 mod earned;
+mod members;
+mod tiers;
 
 pub use earned::AssessEarned;
+pub use members::{LearnMembers, MemberFact};
+pub use tiers::{LearnTiers, TierFact};

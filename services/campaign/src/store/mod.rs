@@ -1,5 +1,10 @@
-//! All SQL of the service. Locks are taken in this order: `assessment` by (store, document), `budget` by code.
+//! All SQL of the service. Locks are taken in this order: `assessment` by (store, document), `budget` by code, `member_share`
+//! by (member, code).
 
+pub mod announcement;
 pub mod assessment;
 pub mod budget;
+pub mod deferred;
+pub mod member;
 pub mod participation;
+pub mod tier;

@@ -1,11 +1,14 @@
 //! What was granted to whom: append-only.
 
 use chrono::{DateTime, Utc};
-use jifen_kernel::Points;
+use jifen_kernel::{Money, Points};
 use jifen_runtime::{BadRow, Failure};
 use sqlx::{PgConnection, PgPool};
 
-use crate::domain::{accrual::Accrual, assess::Assessment};
+use crate::domain::{
+    accrual::Accrual,
+    assess::{Assessment, Grant, GrantRule},
+};
 
 /// Saves the grants of a batch.
 pub async fn save<'a>(
@@ -13,31 +16,60 @@ pub async fn save<'a>(
     answers: impl Iterator<Item = (&'a Accrual, &'a Assessment)>,
     granted_at: DateTime<Utc>,
 ) -> Result<(), Failure> {
-    let grants: Vec<_> = answers.flat_map(|(accrual, answer)| answer.grants.iter().map(move |grant| (accrual, grant))).collect();
-    if grants.is_empty() {
+    let rows: Vec<Row<'a>> = answers.flat_map(|(accrual, answer)| rows_of(accrual, answer)).collect();
+    if rows.is_empty() {
         return Ok(());
     }
-    let accruals = || grants.iter().map(|(accrual, _)| *accrual);
-    let each = || grants.iter().map(|(_, grant)| *grant);
+    let each = || rows.iter();
+    let multiplier = |row: &Row<'_>| match &row.grant.rule {
+        GrantRule::Multiplier { category, factor_basis_points, base } => {
+            Some((category.to_string(), i64::from(*factor_basis_points), base.0))
+        }
+        GrantRule::Fixed { .. } => None,
+    };
+    let keep_from = |row: &Row<'_>| match &row.grant.rule {
+        GrantRule::Multiplier { .. } => None,
+        GrantRule::Fixed { keep_from, .. } => Some(keep_from.fen()),
+    };
     sqlx::query!(
         "insert into participation
-                (member_id, store, document, category, campaign, version, factor_basis_points, base, points, granted_at)
-         select u.*, $10
-         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[]) u",
-        &accruals().map(|accrual| accrual.member_id.0).collect::<Vec<_>>(),
-        &accruals().map(|accrual| accrual.store.to_string()).collect::<Vec<_>>(),
-        &accruals().map(|accrual| accrual.document.clone()).collect::<Vec<_>>(),
-        &each().map(|grant| grant.category.to_string()).collect::<Vec<_>>(),
-        &each().map(|grant| grant.campaign.to_string()).collect::<Vec<_>>(),
-        &each().map(|grant| i64::from(grant.version)).collect::<Vec<_>>(),
-        &each().map(|grant| i64::from(grant.factor_basis_points)).collect::<Vec<_>>(),
-        &each().map(|grant| grant.base.0).collect::<Vec<_>>(),
-        &each().map(|grant| grant.points.0).collect::<Vec<_>>(),
+                (member_id, store, document, category, campaign, version, factor_basis_points, base, points, keep_from_fen, paid_fen, deferred,
+                 granted_at)
+         select u.*, $13
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
+                     $10::bigint[], $11::bigint[], $12::bool[]) u",
+        &each().map(|row| row.accrual.member_id.0).collect::<Vec<_>>(),
+        &each().map(|row| row.accrual.store.to_string()).collect::<Vec<_>>(),
+        &each().map(|row| row.accrual.document.clone()).collect::<Vec<_>>(),
+        &each().map(|row| multiplier(row).map(|of| of.0).unwrap_or_default()).collect::<Vec<_>>(),
+        &each().map(|row| row.grant.campaign.to_string()).collect::<Vec<_>>(),
+        &each().map(|row| i64::from(row.grant.version)).collect::<Vec<_>>(),
+        &each().map(|row| multiplier(row).map(|of| of.1)).collect::<Vec<_>>() as &[Option<i64>],
+        &each().map(|row| multiplier(row).map(|of| of.2)).collect::<Vec<_>>() as &[Option<i64>],
+        &each().map(|row| row.grant.points.0).collect::<Vec<_>>(),
+        &each().map(keep_from).collect::<Vec<_>>() as &[Option<i64>],
+        &each().map(|row| if row.first { row.accrual.paid_in(&[]).fen() } else { 0 }).collect::<Vec<_>>(),
+        &each().map(|row| row.grant.deferred).collect::<Vec<_>>(),
         granted_at,
     )
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// A grant on its accrual.
+struct Row<'a> {
+    accrual: &'a Accrual,
+    grant: &'a Grant,
+    /// The campaign's first on this accrual: it carries what the invoice was worth.
+    first: bool,
+}
+
+fn rows_of<'a>(accrual: &'a Accrual, answer: &'a Assessment) -> impl Iterator<Item = Row<'a>> {
+    answer.grants.iter().enumerate().map(move |(place, grant)| {
+        let first = !answer.grants[..place].iter().any(|earlier| earlier.campaign == grant.campaign);
+        Row { accrual, grant, first }
+    })
 }
 
 /// What one version of a campaign has granted.
@@ -51,14 +83,17 @@ pub struct Totals {
     pub bonuses: u64,
     /// Different members.
     pub members: u64,
-    /// Points granted.
+    /// Points granted, promised ones included.
     pub points: Points,
+    /// What customers paid on the invoices that got them, each invoice once.
+    pub revenue: Money,
 }
 
 /// Totals of all campaigns that have granted something, by code and version.
 pub async fn list_totals(pool: &PgPool) -> Result<Vec<Totals>, Failure> {
     let rows = sqlx::query!(
-        r#"select campaign, version, count(*) as "bonuses!", count(distinct member_id) as "members!", sum(points)::bigint as "points!"
+        r#"select campaign, version, count(*) as "bonuses!", count(distinct member_id) as "members!", sum(points)::bigint as "points!",
+                  sum(paid_fen)::bigint as "paid_fen!"
            from participation group by campaign, version order by campaign, version"#
     )
     .fetch_all(pool)
@@ -71,6 +106,7 @@ pub async fn list_totals(pool: &PgPool) -> Result<Vec<Totals>, Failure> {
             bonuses: row.bonuses.unsigned_abs(),
             members: row.members.unsigned_abs(),
             points: Points(row.points),
+            revenue: Money::from_fen(row.paid_fen),
         })
     });
     Ok(read.collect::<Result<_, BadRow>>()?)

@@ -1,0 +1,111 @@
+//! Bonuses that are promised now and granted some working days after a campaign's end.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use jifen_kernel::{MemberId, Points, StoreCode, Token};
+use jifen_runtime::{BadRow, Failure};
+use sqlx::{PgConnection, PgPool};
+
+use crate::domain::{accrual::Accrual, assess::Assessment};
+
+/// A promise that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promise {
+    /// The campaign.
+    pub campaign: Token,
+    /// The version that promised.
+    pub version: u32,
+    /// The store of the invoice.
+    pub store: StoreCode,
+    /// The invoice.
+    pub document: String,
+    /// Who.
+    pub member_id: MemberId,
+    /// The number on the card.
+    pub member_no: String,
+    /// How many.
+    pub points: Points,
+}
+
+/// Saves the promises of a batch: one for each campaign and document.
+pub async fn save<'a>(
+    tx: &mut PgConnection,
+    answers: impl Iterator<Item = (&'a Accrual, &'a Assessment)>,
+    at: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let mut promises: BTreeMap<(&Token, &str, &str), (&Accrual, u32, Points)> = BTreeMap::new();
+    for (accrual, answer) in answers {
+        for grant in answer.grants.iter().filter(|grant| grant.deferred) {
+            let key = (&grant.campaign, accrual.store.as_str(), accrual.document.as_str());
+            promises.entry(key).or_insert((accrual, grant.version, Points::ZERO)).2 += grant.points;
+        }
+    }
+    if promises.is_empty() {
+        return Ok(());
+    }
+    let each = || promises.values();
+    sqlx::query!(
+        "insert into deferred (campaign, store, document, member_id, member_no, version, points, promised_at)
+         select u.*, $8 from unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::bigint[], $7::bigint[]) u",
+        &promises.keys().map(|key| key.0.to_string()).collect::<Vec<_>>(),
+        &promises.keys().map(|key| key.1.to_owned()).collect::<Vec<_>>(),
+        &promises.keys().map(|key| key.2.to_owned()).collect::<Vec<_>>(),
+        &each().map(|promise| promise.0.member_id.0).collect::<Vec<_>>(),
+        &each().map(|promise| promise.0.member_no.clone()).collect::<Vec<_>>(),
+        &each().map(|promise| i64::from(promise.1)).collect::<Vec<_>>(),
+        &each().map(|promise| promise.2.0).collect::<Vec<_>>(),
+        at,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Takes promises of these campaigns that nobody has granted, at most `limit`, and marks them as granted now.
+pub async fn grant(tx: &mut PgConnection, campaigns: &[String], limit: i64, at: DateTime<Utc>) -> Result<Vec<Promise>, Failure> {
+    if campaigns.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query!(
+        "with due as (
+             select campaign, store, document from deferred where granted_at is null and campaign = any($1)
+             order by campaign, store, document limit $2 for update
+         )
+         update deferred d set granted_at = $3 from due
+         where d.campaign = due.campaign and d.store = due.store and d.document = due.document
+         returning d.campaign, d.version, d.store, d.document, d.member_id, d.member_no, d.points",
+        campaigns,
+        limit,
+        at,
+    )
+    .fetch_all(tx)
+    .await?;
+    let read = rows.into_iter().map(|row| {
+        let key = format!("{}/{}/{}", row.campaign, row.store, row.document);
+        let bad = |what| BadRow { table: "deferred", key: key.clone(), what };
+        Ok(Promise {
+            campaign: Token::try_new(row.campaign).map_err(|_| bad("campaign"))?,
+            version: u32::try_from(row.version).map_err(|_| bad("version"))?,
+            store: StoreCode::try_new(row.store).map_err(|_| bad("store"))?,
+            document: row.document,
+            member_id: MemberId(row.member_id),
+            member_no: row.member_no,
+            points: Points(row.points),
+        })
+    });
+    let mut promises = read.collect::<Result<Vec<_>, BadRow>>()?;
+    promises
+        .sort_unstable_by(|one, other| (&one.campaign, &one.store, &one.document).cmp(&(&other.campaign, &other.store, &other.document)));
+    Ok(promises)
+}
+
+/// What is promised and not granted yet, by code and version.
+pub async fn list_open(pool: &PgPool) -> Result<BTreeMap<(String, i64), Points>, Failure> {
+    let rows = sqlx::query!(
+        r#"select campaign, version, sum(points)::bigint as "points!" from deferred where granted_at is null group by campaign, version"#
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| ((row.campaign, row.version), Points(row.points))).collect())
+}
