@@ -9,6 +9,7 @@ mod running;
 mod serve;
 mod services;
 mod settings;
+mod simulate;
 mod up;
 mod verbs;
 
@@ -83,6 +84,8 @@ enum Verb {
     /// Programs: the rules as versioned data.
     #[command(subcommand)]
     Program(verbs::program::Verb),
+    /// What a program would have cost: replays recorded invoices under a draft, and compares.
+    Simulate(simulate::Options),
     /// Documents that were refused.
     #[command(subcommand)]
     Rejects(verbs::rejects::Verb),
@@ -142,6 +145,7 @@ async fn dispatch(verb: Verb, settings: Settings) -> Result<ExitCode> {
         Verb::Publish(options) => return verbs::publish::publish(&settings, &options, out).await,
         Verb::Import(options) => return import::run(&settings, options, out).await,
         Verb::Store(verb) => verbs::store::run(&settings, verb, out).await?,
+        Verb::Simulate(options) => simulate::run(&settings, options, out).await?,
         Verb::Program(verb) => return verbs::program::run(&settings, verb, out).await,
         Verb::Rejects(verb) => verbs::rejects::run(&settings, verb, out).await?,
         Verb::DeadLetters(verb) => verbs::dead_letters::run(&settings, verb, out).await?,

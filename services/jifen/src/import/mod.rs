@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{
     bills::{Bills, Item, Scan, scan},
+    faults::LineFault,
     mapping::Mapping,
 };
 use self::{

@@ -110,14 +110,14 @@ pub async fn apply(client: &Client, files: Files, effective_from: NaiveDate, aft
     Ok(reply.version)
 }
 
-fn show(findings: &[ProgramFinding], out: Printer) {
+pub fn show(findings: &[ProgramFinding], out: Printer) {
     for finding in findings {
         let severity = if finding.warning { "warning" } else { "error" };
         out.line(format!("{severity}: {}:{} {}: {}", finding.file, finding.line, finding.key, finding.message));
     }
 }
 
-fn read(folder: &Path) -> Result<Files> {
+pub fn read(folder: &Path) -> Result<Files> {
     let entries = std::fs::read_dir(folder).with_context(|| format!("reading the folder {}", folder.display()))?;
     let mut files = Files::new();
     for entry in entries {

@@ -19,9 +19,11 @@ async fn documents_come_by_http_and_from_files() {
     system.start().await;
     let client = system.client().await;
     let member_no = register(&client, 0, "SH01").await;
+    let folder = with_campaign(&system).await;
     system.quiet(&client).await;
     by_http(&system, &client, &member_no).await;
     from_files(&system, &client, &member_no).await;
+    simulated_equals_posted(&system, &client, &folder).await;
     says(&system.run(&["doctor"]).await.ok(), &["everything is well"]);
     system.stop(Signal::SIGTERM).await;
 }
@@ -176,5 +178,45 @@ async fn from_files(system: &System, client: &Client, member_no: &str) {
     says(&import(&["--from-line", "4"]).await.ok(), &["accepted 3", "duplicate 2", "rejected 0"]);
     assert!(!errors.exists(), "no error is left");
     system.quiet(client).await;
-    assert_eq!(points(client, member_no).await, 500 + 1500 + 105 + 80 + 90 + 100);
+    assert_eq!(points(client, member_no).await, 500 + 1500 + 105 + 80 + 90 + 100 + BUDGET);
+}
+
+/// What the campaign may bring: less than is due.
+const BUDGET: i64 = 1_550;
+
+/// The default program with a campaign that doubles maintenance, in force since the day before yesterday. Gives its folder.
+async fn with_campaign(system: &System) -> String {
+    let folder = system.folder().join("program").to_str().expect("a path").to_owned();
+    system.run(&["program", "get", "--into", &folder]).await.ok();
+    let from = today() - Days::new(2);
+    let campaign = format!(
+        "[[campaign]]\ncode = \"double\"\nname = {{ zh = \"双倍\", en = \"double\" }}\nfactor = \"2\"\nfrom = {from}\nto = {}\n\
+         categories = [\"maintenance\"]\nbudget = {BUDGET}\n",
+        today()
+    );
+    std::fs::write(Path::new(&folder).join("campaigns.toml"), campaign).expect("written");
+    system.run(&["program", "apply", &folder, "--effective-from", &from.to_string()]).await.ok();
+    folder
+}
+
+/// The same invoices through the system and through the simulation bring the same points.
+async fn simulated_equals_posted(system: &System, client: &Client, folder: &str) {
+    let counts = client.ask("api.points.account.counts", &json!({})).await.expect("counts");
+    let output = system.run(&["simulate", folder, "--recorded"]).await.ok();
+    let simulated = |kind: &str| {
+        let row = output.lines().find(|line| line.trim_start().starts_with(kind)).unwrap_or_else(|| panic!("no {kind}: {output}"));
+        row.split_whitespace().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    for kind in ["accrual", "first_spending", "bonus"] {
+        let posted = counts["counts"][format!("points/{kind}")].to_string();
+        assert_eq!(simulated(kind)[..3], [posted.clone(), posted, "+0".to_owned()], "{kind}: {output} {counts}");
+    }
+    // Without the campaign it would have cost less; the files of the imported bills say the same as what was recorded.
+    std::fs::write(Path::new(folder).join("campaigns.toml"), "").expect("written");
+    let output = system.run(&["simulate", folder, "--recorded"]).await.ok();
+    says(&output, &["version 2, in force", &format!("-{BUDGET}")]);
+    let mapping = system.folder().join("mapping.toml").to_str().expect("a path").to_owned();
+    let file = system.folder().join("bills.csv").to_str().expect("a path").to_owned();
+    let output = system.run(&["simulate", folder, "--alone", "--invoices", &file, "--mapping", &mapping, "--store", "SH01"]).await.ok();
+    says(&output, &["6 invoices of 2 customers replayed", "SH01"]);
 }
