@@ -5,7 +5,7 @@ use jifen_runtime::Service;
 
 use crate::{
     endpoints::{Counts, Rejects, ResubmitReject, Status},
-    handlers::{documents::Documents, member_news::MemberNews},
+    handlers::{assign::AssignDocument, documents::Documents, member_news::MemberNews},
     jobs::missed_pairs::MissedPairs,
 };
 
@@ -21,5 +21,6 @@ pub fn service() -> Service {
         .answers(Rejects)
         .answers(Counts)
         .mutates(ResubmitReject)
+        .mutates(AssignDocument)
         .job(MissedPairs)
 }

@@ -6,6 +6,7 @@
 //!                                                       │ refused: kept sealed ──> ingest.document_rejected, receipt
 //! member.registered, updated, activated, lapsed
 //!              ──> member_news: look-up -> release of what waits ──> an event of its kind, second receipt
+//! api.ingest.document.assign ──> a person chose: invoice_accepted, second receipt
 //! api.ingest.reject.resubmit ──> the way of a document again, with the bytes as they were received
 //! ```
 //!

@@ -203,6 +203,7 @@ fn endpoints() -> Vec<[Message; 2]> {
         an_endpoint::<endpoint::ProgramApply>("Applies a program as the next version. Mutating."),
         an_endpoint::<endpoint::DocumentStatus>("What became of a document?"),
         an_endpoint::<endpoint::RejectsList>("Rejected documents, newest first."),
+        an_endpoint::<endpoint::Assign>("Says whose a document is whose keys point to different members. Mutating."),
         an_endpoint::<endpoint::Resubmit>("Processes a rejected document again, as it was received. Mutating."),
         an_endpoint::<endpoint::IngestCounts>("Counts: documents by fate."),
         an_endpoint::<endpoint::NotificationCounts>("Counts: messages by kind and state."),

@@ -83,6 +83,8 @@ codes! {
     DOCUMENT_DUPLICATE_LINE = "document.duplicate_line", 400, "行号重复", "a line number stands twice";
     DOCUMENT_CONFLICT = "document.conflict", 409, "同一单号已有不同内容的单据", "another document with this number and other content exists";
     DOCUMENT_NOT_FOUND = "document.not_found", 404, "没有此单据", "there is no such document";
+    DOCUMENT_NOT_IN_REVIEW = "document.not_in_review", 409, "此单据不在待核对之列", "this document does not wait for a review";
+    DOCUMENT_NOT_THEIRS = "document.not_theirs", 409, "单据上的客户信息并不指向该会员", "none of the document's keys points to this member";
     DOCUMENT_NOT_REJECTED = "document.not_rejected", 409, "此单据并未被拒绝", "this document was not rejected";
 
     MEMBER_UNKNOWN = "member.unknown", 404, "没有此会员", "there is no such member";

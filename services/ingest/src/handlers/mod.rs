@@ -1,6 +1,7 @@
 //! One file an inbound event, and what they share: [`intake`] is the way of a set of documents (from the stream, or handed in
 //! again), [`release`] that of a set of keys that became known.
 
+pub mod assign;
 pub mod documents;
 pub mod intake;
 pub mod member_news;

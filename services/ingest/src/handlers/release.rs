@@ -36,15 +36,15 @@ pub struct Released {
 }
 
 /// A waiting document, opened, with what it comes to.
-struct Opened {
-    row: ParkedRow,
+pub(super) struct Opened {
+    pub(super) row: ParkedRow,
     content: Content,
-    keys: Keys,
-    stamp: Stamp,
+    pub(super) keys: Keys,
+    pub(super) stamp: Stamp,
 }
 
 impl Opened {
-    fn waited(&self) -> Waiting<'_> {
+    pub(super) fn waited(&self) -> Waiting<'_> {
         Waiting { document: &self.row.key, keys: &self.keys, business_date: self.row.business_date }
     }
 }
@@ -82,7 +82,7 @@ pub async fn release(
 
 /// Opens a waiting document and stamps it. One that can't be opened or stamped goes on waiting: that is for an operator, and
 /// no reason to hold the others up.
-fn open(cx: &Ctx, row: ParkedRow, out: &Outbox) -> Option<Opened> {
+pub(super) fn open(cx: &Ctx, row: ParkedRow, out: &Outbox) -> Option<Opened> {
     let trouble = |why: &str| {
         tracing::error!(service = cx.service, store = row.key.store, kind = row.key.kind, received_at = %row.received_at, why, "a parked document can't be released");
     };
@@ -105,7 +105,7 @@ fn open(cx: &Ctx, row: ParkedRow, out: &Outbox) -> Option<Opened> {
 }
 
 /// The second receipt, and the event if it is accepted. The document's own trace and correlation go on.
-fn tell(cx: &Ctx, out: &mut Outbox, document: &Opened, standing: &Standing, causes: &HashMap<MemberId, &Cause>) {
+pub(super) fn tell(cx: &Ctx, out: &mut Outbox, document: &Opened, standing: &Standing, causes: &HashMap<MemberId, &Cause>) {
     let Opened { row, content, keys, stamp } = document;
     let registered = match standing {
         Standing::Accepted(owner) => causes.get(&owner.member_id).copied(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use jifen_contracts::code::DOCUMENT_LAPSED;
+use jifen_contracts::code::{DOCUMENT_LAPSED, DOCUMENT_PARKED_REVIEW};
 use jifen_kernel::MemberId;
 use jifen_runtime::{BadRow, Failure};
 use sqlx::{PgConnection, PgPool};
@@ -162,9 +162,36 @@ pub struct ParkedRow {
     pub kept: Kept,
 }
 
+/// As the table has it.
+struct StoredRow {
+    store: String,
+    kind: String,
+    number: String,
+    received_at: DateTime<Utc>,
+    business_date: NaiveDate,
+    program_version: i32,
+    content: Vec<u8>,
+    sha256: Vec<u8>,
+    event_id: Option<String>,
+    traceparent: Option<String>,
+}
+
+impl TryFrom<StoredRow> for ParkedRow {
+    type Error = BadRow;
+
+    fn try_from(row: StoredRow) -> Result<Self, BadRow> {
+        let key = DocumentKey { store: row.store, kind: row.kind, number: row.number };
+        let program_version = u32::try_from(row.program_version).map_err(|_| bad(&key, "program_version"))?;
+        let sha256 = row.sha256.try_into().map_err(|_| bad(&key, "sha256"))?;
+        let kept = Kept { content: row.content, sha256, event_id: row.event_id, traceparent: row.traceparent };
+        Ok(Self { key, received_at: row.received_at, business_date: row.business_date, program_version, kept })
+    }
+}
+
 /// Locks and loads documents that wait for one of `keys` and can wait no longer, since a member has it; at most `limit`.
 pub async fn load_released(tx: &mut PgConnection, keys: &BTreeSet<Key>, limit: i64) -> Result<Vec<ParkedRow>, Failure> {
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        StoredRow,
         r#"select store, kind, number, received_at, business_date, program_version, content as "content!", sha256 as "sha256!", event_id,
                   traceparent
            from document
@@ -177,14 +204,27 @@ pub async fn load_released(tx: &mut PgConnection, keys: &BTreeSet<Key>, limit: i
     )
     .fetch_all(tx)
     .await?;
-    let read = rows.into_iter().map(|row| {
-        let key = DocumentKey { store: row.store, kind: row.kind, number: row.number };
-        let program_version = u32::try_from(row.program_version).map_err(|_| bad(&key, "program_version"))?;
-        let sha256 = row.sha256.try_into().map_err(|_| bad(&key, "sha256"))?;
-        let kept = Kept { content: row.content, sha256, event_id: row.event_id, traceparent: row.traceparent };
-        Ok(ParkedRow { key, received_at: row.received_at, business_date: row.business_date, program_version, kept })
-    });
-    read.collect::<Result<_, BadRow>>().map_err(Failure::from)
+    rows.into_iter().map(ParkedRow::try_from).collect::<Result<_, BadRow>>().map_err(Failure::from)
+}
+
+/// Locks and loads those of these documents that wait for a review, in the order of their keys.
+pub async fn load_in_review(tx: &mut PgConnection, keys: &BTreeSet<&DocumentKey>) -> Result<Vec<ParkedRow>, Failure> {
+    let columns = columns(keys.iter().copied());
+    let rows = sqlx::query_as!(
+        StoredRow,
+        r#"select store, kind, number, received_at, business_date, program_version, content as "content!", sha256 as "sha256!", event_id,
+                  traceparent
+           from document
+           where status = 'parked' and code = $4 and (store, kind, number) in (select * from unnest($1::text[], $2::text[], $3::text[]))
+           order by store, kind, number for update"#,
+        &columns.stores,
+        &columns.kinds,
+        &columns.numbers,
+        DOCUMENT_PARKED_REVIEW.code,
+    )
+    .fetch_all(tx)
+    .await?;
+    rows.into_iter().map(ParkedRow::try_from).collect::<Result<_, BadRow>>().map_err(Failure::from)
 }
 
 /// Saves what waiting (locked) documents came to. One that waits on, for a review, keeps its content.

@@ -1,7 +1,7 @@
 //! Documents of nobody: parked, released, lapsed, under review.
 
 use jifen_contracts::{
-    endpoint::{DocumentRequest, DocumentStatus},
+    endpoint::{Assign, AssignRequest, DocumentRequest, DocumentStatus},
     event::{InvoiceAccepted, MemberRegistered},
 };
 use jifen_ingest::{Documents, MemberNews, MissedPairs};
@@ -132,6 +132,26 @@ async fn keys_that_disagree_wait_for_a_person() {
     bench.settled().await;
     run_once(ingest.cx(), &MissedPairs).await.expect("sweep");
     assert_eq!((bench.documents("parked").await, bench.documents("accepted").await), (2, 0));
+    // A person chooses: one of those whom the document names, once.
+    let store_user = bench.env.nats("local").await;
+    let assign = |operation: &str, document: &str, member_no: &str| AssignRequest {
+        operation_id: operation.to_owned(),
+        store: "SH01".to_owned(),
+        kind: "invoice".to_owned(),
+        document: document.to_owned(),
+        member_no: member_no.to_owned(),
+    };
+    let chosen = bench.registration(2).member_no;
+    let stranger = ask::<Assign>(&store_user, &assign("a1", "BOTH", &bench.registration(3).member_no)).await;
+    assert_eq!(stranger.expect_err("not named").code, "document.not_theirs");
+    let unknown = ask::<Assign>(&store_user, &assign("a2", "NONE", &chosen)).await;
+    assert_eq!(unknown.expect_err("not there").code, "document.not_in_review");
+    let (one, other) = (assign("a3", "BOTH", &chosen), assign("a4", "BOTH", &bench.registration(1).member_no));
+    let answers = tokio::join!(ask::<Assign>(&store_user, &one), ask::<Assign>(&store_user, &other));
+    assert!(answers.0.is_ok() != answers.1.is_ok(), "exactly one wins: {answers:?}");
+    assert_eq!(bench.told(3, 1).await[0], "BOTH accepted");
+    bench.settled().await;
+    assert_eq!((bench.documents("parked").await, bench.documents("accepted").await), (1, 1));
     bench.assert_sound().await;
     assert!(ingest.stop().await);
 }

@@ -100,6 +100,33 @@ endpoint!(
     for_stores = true, RejectsList = "api.ingest.reject.list", RejectsRequest => RejectsReply
 );
 
+/// Says whose a document is whose keys point to different members.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct AssignRequest {
+    /// The caller's id of this operation.
+    pub operation_id: String,
+    /// The document's store.
+    pub store: String,
+    /// `invoice` and the like.
+    pub kind: String,
+    /// The document's number.
+    pub document: String,
+    /// The member who earns: one of those that its keys point to.
+    pub member_no: String,
+}
+
+/// Accepted now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct AssignReply {
+    /// Who earns.
+    pub member_id: MemberId,
+}
+
+endpoint!(
+    /// Ends the review of a document with keys that disagree. Mutating.
+    for_stores = true, Assign = "api.ingest.document.assign", AssignRequest => AssignReply
+);
+
 /// Processes a rejected document again, as it was received (after the program was mended, say).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ResubmitRequest {
