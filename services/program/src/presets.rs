@@ -35,7 +35,7 @@ pub fn preset(name: &str) -> Option<Files> {
 
 #[cfg(test)]
 mod tests {
-    use jifen_contracts::program::Period;
+    use jifen_contracts::program::{LadderKind, Period, Tier, TierRequirement, TierWay};
     use jifen_kernel::{Money, Points};
 
     use super::*;
@@ -133,6 +133,48 @@ mod tests {
             let earns = (!vehicle.1.is_zero(), !earn.not_qualifying.contains(vehicle.0));
             assert_eq!(earns, (name == "handbook", name == "handbook"), "{name}");
         }
+    }
+
+    #[test]
+    fn the_ladders_are_the_published_ones() {
+        let shown = |name: &str| {
+            let (program, _) = check(&preset(name).expect(name)).expect(name);
+            let way = |way: TierWay| {
+                let one = |asked: &TierRequirement| format!("{} {}", asked.metric.as_str(), asked.at_least.units());
+                way.all.iter().map(one).collect::<Vec<_>>().join(" & ")
+            };
+            let tier = |tier: &Tier| format!("{}: {}", tier.code, tier.ways().map(way).collect::<Vec<_>>().join(", "));
+            (program.ladder.kind, program.tiers.iter().map(tier).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            shown("points"),
+            (
+                LadderKind::Lifetime,
+                ["regular: points 0", "silver: points 5000", "gold: points 20000", "diamond: points 50000"].map(str::to_owned).into()
+            )
+        );
+        let annual = [
+            "silver: points 0",
+            "gold: spend_12m 500000, referrals_purchase_12m 1",
+            "platinum: spend_12m 1500000, referrals_purchase_12m 3",
+            "diamond: spend_12m 5000000, invitation_12m 1",
+        ];
+        assert_eq!(shown("annual-spend"), (LadderKind::Yearly, annual.map(str::to_owned).into()));
+        let handbook = [
+            "regular: points 0",
+            "silver: points 5000, vehicle_amount_12m 5000000, paid_visits 3, invitation 1",
+            "gold: points 15000, vehicle_amount 15000000, high_spend_years 3, listed_models 1, approval 1",
+        ];
+        assert_eq!(shown("handbook"), (LadderKind::Lifetime, handbook.map(str::to_owned).into()));
+        let companion =
+            ["explorer: points 0", "companion: vehicles 2, referrals_purchase 1, referrals_service 1", "co_creator: participation 3"];
+        assert_eq!(shown("companion"), (LadderKind::Lifetime, companion.map(str::to_owned).into()));
+        let (annual, _) = check(&preset("annual-spend").expect("preset")).expect("program");
+        let benefits =
+            |place: usize| annual.tiers[place].benefits.iter().map(|one| (one.kind.as_str(), one.percent, one.count)).collect::<Vec<_>>();
+        assert_eq!(benefits(1)[0], ("labour_discount", Some(15), None));
+        assert_eq!(benefits(2)[..2], [("labour_discount", Some(20), None), ("wash", None, Some(6))]);
+        assert_eq!(benefits(3)[0], ("labour_discount", Some(30), None));
     }
 
     #[test]

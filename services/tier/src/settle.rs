@@ -92,7 +92,8 @@ pub async fn settle(
         } else if last.get(&heard.member_id) == Some(&place) {
             let facts = facts.get(&heard.member_id).map_or(&[][..], Vec::as_slice);
             let decided = decide_by_facts(standing, facts, day.day, &in_force);
-            in_grace = decided.history.in_grace(day.day);
+            in_grace = decided.in_grace;
+            changed = decided.saved;
             if let Some((change, by)) = &decided.change {
                 // What was counted before an activation is named by the message that made it known.
                 let by = by.map(|place| &facts[place]).or(heard.fact);

@@ -5,7 +5,7 @@ use jifen_kernel::Token;
 
 use super::{
     contribution::Fact,
-    history::{History, InForce, tell},
+    history::{InForce, tell},
     standing::{Change, Reached, Standing, step_to},
 };
 
@@ -16,8 +16,10 @@ pub struct Decided {
     pub change: Option<(Change, Option<usize>)>,
     /// A step down to come: the tier below, and its first day.
     pub warning: Option<Warning>,
-    /// The way that was gone.
-    pub history: History,
+    /// A year that the member was warned of was saved in its grace: what the tier brings comes anew.
+    pub saved: bool,
+    /// The year is over and the tier not earned: what is countable waits until it is.
+    pub in_grace: bool,
 }
 
 /// A step down to come.
@@ -40,7 +42,7 @@ pub fn decide_by_facts(standing: &mut Standing, facts: &[Fact], today: NaiveDate
     standing.decided_to = Some(day);
     standing.qualifying = facts.iter().map(|fact| fact.qualifying).sum();
     let history = tell(standing, facts, day, rules);
-    let Some(held) = &history.held else { return Decided { history, ..Decided::default() } };
+    let Some(held) = &history.held else { return Decided::default() };
     let tiers = rules(day).map(|rules| rules.program.tiers.clone()).unwrap_or_default();
     let rank = |tier: &Token| tiers.iter().position(|step| step.code == *tier);
     let to = Reached { tier: held.tier.clone(), since: held.since, program_version: held.program_version };
@@ -56,6 +58,8 @@ pub fn decide_by_facts(standing: &mut Standing, facts: &[Fact], today: NaiveDate
             None
         }
     };
+    let runs_to = history.year.as_ref().map(|year| year.down_on);
+    let saved = change.is_none() && standing.warned_of.is_some_and(|on| on > day && runs_to.is_some_and(|later| later > on));
     let due = history.year.as_ref().filter(|year| !year.earned && day >= year.warn_on && standing.warned_of != Some(year.down_on));
     let warning = due.map(|year| Warning {
         from: held.tier.clone(),
@@ -69,5 +73,5 @@ pub fn decide_by_facts(standing: &mut Standing, facts: &[Fact], today: NaiveDate
     // What waits for a day that is not done yet goes on waiting for it.
     let kept = standing.next_due;
     standing.next_due = [history.next_due(day), kept].into_iter().flatten().min();
-    Decided { change, warning, history }
+    Decided { change, warning, saved, in_grace: history.in_grace(day) }
 }

@@ -54,6 +54,9 @@ async fn gold_on_10_may_with_a_fen_too_little_is_warned_and_silver_from_9_june()
     noon(&clock, "2027-06-08");
     publish(&env, &[spent("B3", 2, "2027-06-08", "0.01")]).await;
     done(&env, "2027-06-08").await;
+    // What the tier brings in a year comes with what saved it: it ended with the old year.
+    assert_eq!(drained::<EntitlementExpired>(&env, DURABLE).await.len(), 4);
+    assert_eq!(number(&env, "select count(*) from entitlement where kind = 'wash' and valid_until = '2028-06-07'").await, 1);
     assert_eq!(drained::<TierDowngraded>(&env, DURABLE).await.len(), 0);
     noon(&clock, "2027-06-09");
     done(&env, "2027-06-09").await;
