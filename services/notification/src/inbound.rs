@@ -5,8 +5,9 @@ use jifen_runtime::{Event, Service};
 
 use crate::{
     endpoints::{Counts, History, Preview},
-    handlers::{CampaignNews, MemberNews, Report, Tell, Unanswered},
+    handlers::{CampaignNews, MemberNews, Reply, Report, Tell, Unanswered},
     jobs::{Birthdays, Forget, SendDue},
+    opt_out::OptOut,
 };
 
 /// `evt.member.registered.v1.*`        durable `notification_registered`         [`Tell`] welcome
@@ -16,6 +17,7 @@ use crate::{
 /// [`MemberNews`]                      durable `notification_member_news`        [`Tell`] what happens to one member now and then
 /// [`CampaignNews`]                    durable `notification_campaign_news`      [`Tell`] campaign preheat and start
 /// `gateway.v1.*.receipt`              durable `notification_gateway_receipts`   [`Report`]
+/// `gateway.v1.*.reply`                durable `notification_gateway_replies`    [`Reply`]
 /// lost commands of `NOTIFY`           which are still needed                    [`Unanswered`]
 /// every 2 s                           job `send_due`                            [`SendDue`]
 /// every local day                     job `birthdays`                           [`Birthdays`]
@@ -23,6 +25,7 @@ use crate::{
 /// `api.notification.send.counts`      read                                      [`Counts`]
 /// `api.notification.message.preview`  read                                      [`Preview`]
 /// `api.notification.message.history`  read                                      [`History`]
+/// `api.notification.message.opt_out`  mutating                                  [`OptOut`]
 pub fn routes(service: Service) -> Service {
     let (members, campaigns) = (MemberNews::filters(), CampaignNews::filters());
     service
@@ -33,6 +36,7 @@ pub fn routes(service: Service) -> Service {
         .reads("notification_member_news", &texts(&members), Tell::<MemberNews>::new())
         .reads("notification_campaign_news", &texts(&campaigns), Tell::<CampaignNews>::new())
         .reads("notification_gateway_receipts", &["gateway.v1.*.receipt"], Report)
+        .reads("notification_gateway_replies", &["gateway.v1.*.reply"], Reply)
         .republishes(Unanswered)
         .job(SendDue)
         .daily(Birthdays)
@@ -40,6 +44,7 @@ pub fn routes(service: Service) -> Service {
         .answers(Counts)
         .answers(Preview)
         .answers(History)
+        .mutates(OptOut)
 }
 
 fn texts(filters: &[String]) -> Vec<&str> {

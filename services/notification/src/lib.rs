@@ -7,6 +7,7 @@
 //! job: due -> contacts, quiet hours, the week's limit -> notify.v1.<channel>.<store>
 //! gateway.v1.<channel>.receipt -> lock and load: sends -> decide: forward only -> save
 //!     -> notification.delivered | notification.failed, and the next way waits at once
+//! gateway.v1.<channel>.reply -> words that end advertising -> api.member.consent.change
 //! ```
 //!
 //! One business event never reaches a member twice: a send's key is (member, kind, business key, attempt) for ever, whatever comes
@@ -17,7 +18,8 @@
 //! time in one job that runs alone; then rows of `task`, then of `member`.
 //!
 //! Reading order: [`inbound`] (what is read), [`handlers`] (how a batch is told or reported), [`domain`] (the rules), [`store`]
-//! (the tables), [`jobs`] (what is timed), [`outbound`] (what is said), [`endpoints`] (what can be asked).
+//! (the tables), [`jobs`] (what is timed), [`outbound`] (what is said), [`endpoints`] and [`opt_out`] (what can be
+//! asked).
 
 use std::sync::LazyLock;
 
@@ -29,6 +31,7 @@ pub mod endpoints;
 pub mod handlers;
 pub mod inbound;
 pub mod jobs;
+pub mod opt_out;
 pub mod outbound;
 pub mod store;
 

@@ -98,6 +98,7 @@ pub const SERVICES: &[Service] = &[
             (STREAM_EVENTS, "notification_member_news"),
             (STREAM_EVENTS, "notification_campaign_news"),
             (STREAM_GATEWAY_RECEIPTS, "notification_gateway_receipts"),
+            (STREAM_GATEWAY_RECEIPTS, "notification_gateway_replies"),
         ],
     },
     Service { name: "program", reads: &[], publishes: &[], durables: &[] },

@@ -4,6 +4,7 @@ mod birthdays;
 mod endpoints;
 mod gateway;
 mod news;
+mod opt_out;
 mod statements;
 mod support;
 mod tell;

@@ -18,12 +18,13 @@ use jifen_contracts::{
     program::AppliedProgram,
 };
 use jifen_kernel::{Clock, ManualClock, MemberId, Points, StoreCode, Token};
+use jifen_notification::handlers::consent::{ChangeConsent, ConsentRequest};
 use jifen_runtime::{Running, ask, context::ClockHandle};
 use jifen_testkit::{DEADLINE, Schema, TestEnv, bus, samples, service_config};
 use serde_json::json;
 use uuid::Uuid;
 
-pub const DURABLES: [(&str, &str); 7] = [
+pub const DURABLES: [(&str, &str); 8] = [
     ("EVENTS", "notification_registered"),
     ("EVENTS", "notification_code_issued"),
     ("EVENTS", "notification_settled"),
@@ -31,6 +32,7 @@ pub const DURABLES: [(&str, &str); 7] = [
     ("EVENTS", "notification_member_news"),
     ("EVENTS", "notification_campaign_news"),
     ("GATEWAY_RECEIPTS", "notification_gateway_receipts"),
+    ("GATEWAY_RECEIPTS", "notification_gateway_replies"),
 ];
 
 /// Contacts; none for a member whose contact can't be opened.
@@ -270,6 +272,37 @@ impl Bench {
         });
     }
 
+    /// Changes consents from here on, as `member` does, of the phones that are known; gives what it is asked.
+    pub async fn change_consents(&self) -> Arc<Mutex<Vec<ConsentRequest>>> {
+        let (nats, known, asked) = (self.env.nats("member").await, Arc::clone(&self.known), Arc::new(Mutex::new(Vec::new())));
+        let mut requests = nats.subscribe(ChangeConsent::SUBJECT).await.expect("subscription");
+        nats.flush().await.expect("flush");
+        let heard = Arc::clone(&asked);
+        tokio::spawn(async move {
+            while let Some(request) = requests.next().await {
+                let change: ConsentRequest = serde_json::from_slice(&request.payload).expect("request");
+                let found = {
+                    let known = known.lock().expect("lock");
+                    let is_meant = |contact: &&Contact| {
+                        let number = format!("M{}", contact.member_id.0.as_u128());
+                        change.phone.as_ref() == Some(&contact.phone) || change.member_no.as_ref() == Some(&number)
+                    };
+                    known.values().flatten().find(is_meant).map(|contact| contact.member_id)
+                };
+                heard.lock().expect("lock").push(change);
+                let mut headers = async_nats::HeaderMap::new();
+                let body = if let Some(member_id) = found {
+                    serde_json::to_vec(&json!({ "member_id": member_id, "consents": [] }))
+                } else {
+                    headers.insert(async_nats::service::NATS_SERVICE_ERROR_CODE, "404");
+                    serde_json::to_vec(&Problem::new(jifen_contracts::code::MEMBER_UNKNOWN))
+                };
+                nats.publish_with_headers(request.reply.expect("reply"), headers, body.expect("json").into()).await.expect("answer");
+            }
+        });
+        asked
+    }
+
     /// A copy that knows version 1.
     pub async fn copy(&self, batch: usize) -> Running {
         let mut config = service_config(&self.env, "notification");
@@ -302,7 +335,12 @@ impl Bench {
 
     /// Publishes gateway receipts on a subject, as they are.
     pub async fn report(&self, channel: &str, receipts: &[String]) {
-        let subject = format!("gateway.v1.{channel}.receipt");
+        self.say(channel, "receipt", receipts).await;
+    }
+
+    /// Publishes what a channel's gateway says, as it is.
+    pub async fn say(&self, channel: &str, what: &str, receipts: &[String]) {
+        let subject = format!("gateway.v1.{channel}.{what}");
         let messages = receipts.iter().map(|receipt| (subject.clone(), receipt.clone().into_bytes()));
         bus::publish_raw(&self.env, &format!("gateway_{channel}"), messages).await;
     }
