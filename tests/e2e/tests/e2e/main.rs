@@ -14,3 +14,4 @@ mod operator;
 mod same_result;
 mod servers;
 mod stores;
+mod waiting;
