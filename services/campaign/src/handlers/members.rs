@@ -49,33 +49,33 @@ impl Decode for MemberFact {
         match raw.subject.split('.').nth(2) {
             Some(MemberRegistered::NAME) => {
                 let (event, cause) = Event::<MemberRegistered>::decode(raw)?;
-                let (sequence, data) = (sequence_of(&event)?, event.data);
+                let (sequence, data) = (sequence_of(&event), event.data);
                 let birthday = Some(Birthday { from_year: 0, sequence, month: month(data.birthday) });
                 Ok((Self { member_id: data.member_id, sequence, store: data.store, status: data.status, birthday }, cause))
             }
             Some(MemberUpdated::NAME) => {
                 let (event, cause) = Event::<MemberUpdated>::decode(raw)?;
-                let (sequence, data) = (sequence_of(&event)?, event.data);
+                let (sequence, data) = (sequence_of(&event), event.data);
                 let birthday = Some(Birthday { from_year: data.birthday_from_year.unwrap_or(0), sequence, month: month(data.birthday) });
                 Ok((Self { member_id: data.member_id, sequence, store: data.store, status: data.status, birthday }, cause))
             }
             Some(MemberActivated::NAME) => {
                 let (event, cause) = Event::<MemberActivated>::decode(raw)?;
-                let (sequence, data) = (sequence_of(&event)?, event.data);
+                let (sequence, data) = (sequence_of(&event), event.data);
                 Ok((Self { member_id: data.member_id, sequence, store: data.store, status: MemberStatus::Active, birthday: None }, cause))
             }
             _ => {
                 let (event, cause) = Event::<MemberLapsed>::decode(raw)?;
-                let (sequence, data) = (sequence_of(&event)?, event.data);
+                let (sequence, data) = (sequence_of(&event), event.data);
                 Ok((Self { member_id: data.member_id, sequence, store: data.store, status: MemberStatus::Lapsed, birthday: None }, cause))
             }
         }
     }
 }
 
-/// A member's events are ordered by it: one without can't be placed.
-fn sequence_of<T>(event: &Event<T>) -> Result<i64, Poison> {
-    event.sequence.ok_or_else(|| Poison::invariant("a member's event without a sequence"))
+/// A member's events are ordered by it; one without comes before all others.
+fn sequence_of<T>(event: &Event<T>) -> i64 {
+    event.sequence.unwrap_or(0)
 }
 
 impl BatchHandler for LearnMembers {

@@ -3,3 +3,4 @@
 mod assessment;
 mod budget;
 mod support;
+mod wider;

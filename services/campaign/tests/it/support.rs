@@ -1,12 +1,14 @@
 //! A running campaign service, and what it is told.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use jifen_contracts::{
-    event::{AccrualAssessed, CategoryBase, Earned},
+    event::{AccrualAssessed, BonusRule, CategoryBase, Earned},
     program::AppliedProgram,
 };
-use jifen_kernel::{MemberId, Money, Points, StoreCode, Token};
-use jifen_runtime::Running;
+use jifen_kernel::{ManualClock, MemberId, Money, Points, StoreCode, Token};
+use jifen_runtime::{Running, context::ClockHandle};
 use jifen_testkit::{Schema, TestEnv, samples, service_config};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -25,8 +27,25 @@ pub async fn copy(env: &TestEnv, batch: usize, programs: &[AppliedProgram]) -> R
     jifen_campaign::service().start(config).await.expect("campaign starts")
 }
 
+/// A clock that stands at an instant.
+pub fn at(instant: &str) -> Arc<ManualClock> {
+    Arc::new(ManualClock::new(instant.parse().expect("instant")))
+}
+
+/// A copy whose time is a test's, with the programs that were remembered before.
+pub async fn copy_at(env: &TestEnv, clock: &Arc<ManualClock>) -> Running {
+    let mut config = service_config(env, "campaign");
+    config.clock = ClockHandle(Arc::clone(clock) as _);
+    jifen_campaign::service().start(config).await.expect("campaign starts")
+}
+
 /// A version with these campaigns, each `{"code", "factor", …}` of the October week.
 pub fn program(version: u32, campaigns: &[Value]) -> AppliedProgram {
+    program_with(version, campaigns, json!({}))
+}
+
+/// The same with other members in the places of the program's own.
+pub fn program_with(version: u32, campaigns: &[Value], more: Value) -> AppliedProgram {
     let campaigns: Vec<Value> = campaigns
         .iter()
         .map(|more| {
@@ -35,7 +54,9 @@ pub fn program(version: u32, campaigns: &[Value]) -> AppliedProgram {
             campaign
         })
         .collect();
-    samples::program(version, json!({ "campaigns": campaigns }))
+    let mut changes = more;
+    changes.as_object_mut().expect("object").insert("campaigns".to_owned(), json!(campaigns));
+    samples::program(version, changes)
 }
 
 /// What a member earned on 1 October under version 1.
@@ -71,8 +92,11 @@ pub fn many(count: usize) -> Vec<Earned> {
 /// An answer as `(document, campaign@version category points, …)`.
 pub fn read(answer: &AccrualAssessed) -> (String, Vec<String>) {
     let bonuses = answer.bonuses.iter().map(|bonus| {
-        let jifen_contracts::event::BonusRule::Multiplier { category, factor_basis_points } = &bonus.rule else { panic!("no multiplier") };
-        format!("{}@{} {category} x{factor_basis_points} {}", bonus.campaign, bonus.version, bonus.points)
+        let rule = match &bonus.rule {
+            BonusRule::Multiplier { category, factor_basis_points } => format!("{category} x{factor_basis_points}"),
+            BonusRule::Fixed { keep_from, .. } => format!("from {keep_from}"),
+        };
+        format!("{}@{} {rule} {}", bonus.campaign, bonus.version, bonus.points)
     });
     (answer.document.clone(), bonuses.collect())
 }
