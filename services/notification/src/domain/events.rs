@@ -11,7 +11,7 @@ use jifen_contracts::{
     program::TaskKind,
 };
 
-use super::occasion::{Facts, Learned, Occasion, Reason, Rules};
+use super::occasion::{Facts, From, Learned, Occasion, Reason, Rules};
 
 /// An event that concerns members.
 pub trait Occasional: EventType {
@@ -148,7 +148,7 @@ impl Occasional for AccrualSettled {
             member_id: self.member_id,
             member_no: Some(self.member_no.clone()),
             store: self.store.clone(),
-            on: self.business_date,
+            from: From::Day(self.business_date),
             about: self.document.clone(),
             rules: Rules::Version(self.program_version),
         })
@@ -204,14 +204,14 @@ impl Occasional for TierDowngradeWarned {
         }]
     }
 
-    /// Days are counted from the warning; the instant's own day is near enough in every zone.
+    /// Days are counted from the warning.
     fn reason(&self) -> Option<Reason> {
         Some(Reason {
             kind: TaskKind::DowngradeCall,
             member_id: self.member_id,
             member_no: Some(self.member_no.clone()),
             store: self.store.clone(),
-            on: self.at.date_naive(),
+            from: From::DayOf(self.at),
             about: self.on.to_string(),
             rules: Rules::Version(self.program_version),
         })

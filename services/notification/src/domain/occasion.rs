@@ -186,12 +186,21 @@ pub struct Reason {
     pub member_no: Option<String>,
     /// Whose staff.
     pub store: StoreCode,
-    /// The local day from which days are counted.
-    pub on: NaiveDate,
+    /// The day from which days are counted.
+    pub from: From,
     /// With kind, store and member: what makes it this reason.
     pub about: String,
     /// Whose tasks.
     pub rules: Rules,
+}
+
+/// The first day of a count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// This local day.
+    Day(NaiveDate),
+    /// The local day of this instant.
+    DayOf(DateTime<Utc>),
 }
 
 /// What is remembered of a member, for what isn't caused by an event.

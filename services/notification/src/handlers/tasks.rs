@@ -23,9 +23,9 @@ pub(crate) async fn give_tasks(
     let tiers = if members.is_empty() { HashMap::new() } else { store::members::load_tiers(tx, &members).await? };
     let (mut causes, mut tasks) = (Vec::new(), Vec::new());
     for (cause, reason, applied) in reasons {
-        let tier = tiers.get(&reason.member_id).map(String::as_str);
+        let (tier, zone) = (tiers.get(&reason.member_id).map(String::as_str), applied.program.time_zone());
         for task in &applied.program.messages.tasks {
-            if let Some(task) = decide_task(reason, task, tier, cx.ids.next(out.now()), out.now()) {
+            if let Some(task) = decide_task(reason, task, tier, zone, cx.ids.next(out.now()), out.now()) {
                 causes.push(*cause);
                 tasks.push(task);
             }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
-        occasion::{Facts, Occasion, Reason, Rules},
+        occasion::{Facts, From, Occasion, Reason, Rules},
         send::decide_send,
         timing,
     },
@@ -77,7 +77,7 @@ fn reason(member: &Celebrates, applied: &AppliedProgram, day: chrono::NaiveDate,
         member_id: member.member_id,
         member_no: None,
         store: member.store.clone(),
-        on: day,
+        from: From::Day(day),
         about: year.to_string(),
         rules: Rules::Version(applied.version),
     }

@@ -74,7 +74,8 @@ async fn a_lower_tier_is_announced_and_told() {
     bench.answer_contacts().await;
     let copy = bench.copy(500).await;
     let tier = |code: &str| Token::try_new(code).expect("tier");
-    let (from, to, at) = (tier("silver"), tier("regular"), instant("2026-10-01T12:00:00+08:00"));
+    // Still the day before in Greenwich.
+    let (from, to, at) = (tier("silver"), tier("regular"), instant("2026-10-01T01:00:00+08:00"));
     let warned = TierDowngradeWarned {
         member_id: member(1),
         member_no: "M1".to_owned(),
@@ -112,6 +113,13 @@ async fn a_lower_tier_is_announced_and_told() {
             "+8613800000001 entitlement_granted 【会员中心】洗车 6 2027-09-30 v1",
             "+8613800000001 tier_downgraded 【会员中心】普通会员 v1"
         ]
+    );
+    let tasks = bench.messages("EVENTS", "evt.notification.staff_task.v1.SH01").await;
+    assert_eq!(tasks.len(), 1);
+    let task = &tasks[0]["data"];
+    assert_eq!(
+        (task["kind"].as_str(), task["due"].as_str(), task["until"].as_str()),
+        (Some("downgrade_call"), Some("2026-10-01"), Some("2026-10-15"))
     );
     assert!(copy.stop().await);
 }

@@ -84,6 +84,7 @@ pub fn program(version: u32) -> AppliedProgram {
         ],
         "tasks": [
             { "kind": "repair_call", "from_days": 3, "to_days": 7 },
+            { "kind": "downgrade_call", "from_days": 0, "to_days": 14 },
             { "kind": "birthday_call", "from_days": 4, "to_days": 7, "tiers": ["silver"] },
         ] },
         "campaigns": [{ "code": "birthday_double", "name": { "zh": "生日双倍积分", "en": "Birthday double" }, "factor": "2",
