@@ -124,15 +124,19 @@ pub async fn save_settled(tx: &mut PgConnection, keys: &[DocumentKey], settled_a
 
 /// What members earned by invoices of these business dates so far, before bonuses: of locked members. Only a program with a
 /// daily cap asks. An invoice is posted on its business date or later, or hours before it where a store's clock is ahead.
+///
+/// Entries are found by their member and nothing else: any further condition may let a plan made on an empty table read all of them.
 pub async fn load_daily_base(
     tx: &mut PgConnection,
     days: &BTreeSet<(MemberId, NaiveDate)>,
 ) -> Result<BTreeMap<(MemberId, NaiveDate), Points>, Failure> {
     let rows = sqlx::query!(
         r#"select u.member_id as "member_id!", u.day as "day!",
-                  (select coalesce(sum(e.points), 0)::bigint from entry e join accrual a on a.store = e.store and a.document = e.document
-                   where e.member_id = u.member_id and e.kind = 'accrual' and e.source is null and e.of_entry is null
-                     and e.posted_at >= u.day - interval '2 days' and a.business_date = u.day) as "base!"
+                  (select coalesce(sum(e.points) filter (
+                              where e.kind = 'accrual' and e.source is null and e.of_entry is null
+                                and e.posted_at >= u.day - interval '2 days'
+                                and (select a.business_date from accrual a where a.store = e.store and a.document = e.document) = u.day
+                          ), 0)::bigint from entry e where e.member_id = u.member_id) as "base!"
            from unnest($1::uuid[], $2::date[]) u(member_id, day)"#,
         &days.iter().map(|(member, _)| member.0).collect::<Vec<_>>(),
         &days.iter().map(|(_, day)| *day).collect::<Vec<_>>(),

@@ -17,15 +17,15 @@ use crate::domain::{
 /// Which of these documents are posted. The accounts are locked: nobody else posts one of their members now.
 pub async fn load_claimed(tx: &mut PgConnection, source: AccrualSource, keys: &[DocumentKey]) -> Result<BTreeSet<DocumentKey>, Failure> {
     let rows = sqlx::query!(
-        "select store, document from direct_accrual
-         where source = $1 and (store, document) in (select * from unnest($2::text[], $3::text[]))",
-        source.as_str(),
+        "select store, document, source from direct_accrual
+         where (store, document) in (select * from unnest($1::text[], $2::text[]))",
         &keys.iter().map(|key| key.0.clone()).collect::<Vec<_>>(),
         &keys.iter().map(|key| key.1.clone()).collect::<Vec<_>>(),
     )
     .fetch_all(tx)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.store, row.document)).collect())
+    let posted = rows.into_iter().filter(|row| row.source == source.as_str());
+    Ok(posted.map(|row| (row.store, row.document)).collect())
 }
 
 /// Writes claims with what was decided.

@@ -18,7 +18,17 @@ use crate::domain::{
 
 pub(super) fn kind_of(text: &str) -> Option<EntryKind> {
     use EntryKind::{Accrual, Activation, Bonus, FirstSpending, Interaction, Lapse, Partner};
+    if text == GRANT {
+        return Some(Bonus);
+    }
     [Accrual, FirstSpending, Bonus, Interaction, Partner, Activation, Lapse].into_iter().find(|kind| kind.as_str() == text)
+}
+
+/// A bonus that a campaign granted has a word of its own in the ledger: so its key can't be that of an invoice's bonus.
+const GRANT: &str = "grant";
+
+fn word_of_kind(movement: &Movement) -> &'static str {
+    if movement.source == AccrualSource::Grant && movement.kind == EntryKind::Bonus { GRANT } else { movement.kind.as_str() }
 }
 
 /// The word of a source in the ledger; an invoice has none.
@@ -104,7 +114,7 @@ pub async fn save_entries(tx: &mut PgConnection, entries: &[&Entry]) -> Result<(
         &each().map(|e| e.debit.clone()).collect::<Vec<_>>(),
         &each().map(|e| e.credit.to_string()).collect::<Vec<_>>(),
         &each().map(|e| e.movement.points.0).collect::<Vec<_>>(),
-        &each().map(|e| e.movement.kind.as_str().to_owned()).collect::<Vec<_>>(),
+        &each().map(|e| word_of_kind(&e.movement).to_owned()).collect::<Vec<_>>(),
         &each().map(|e| e.movement.store.to_string()).collect::<Vec<_>>(),
         &each().map(|e| e.movement.document.clone()).collect::<Vec<_>>(),
         &each().map(|e| e.movement.category.as_ref().map_or("", Token::as_str).to_owned()).collect::<Vec<_>>(),
@@ -130,16 +140,18 @@ pub async fn save_entries(tx: &mut PgConnection, entries: &[&Entry]) -> Result<(
 /// What invoices earned, by document, in the order of their chains.
 pub async fn load_posted(tx: &mut PgConnection, keys: &[DocumentKey]) -> Result<HashMap<DocumentKey, Vec<PostedEntry>>, Failure> {
     let rows = sqlx::query!(
-        "select store, document, entry_id, kind, rule, category, points, qualifying, pending from entry
-         where (store, document) in (select * from unnest($1::text[], $2::text[])) and source is null and of_entry is null
-         order by member_id, sequence",
+        r#"select store, document, entry_id, kind, rule, category, points, qualifying, pending,
+                  source is null and of_entry is null as "earned!"
+           from entry where (store, document) in (select * from unnest($1::text[], $2::text[])) order by member_id, sequence"#,
         &keys.iter().map(|key| key.0.clone()).collect::<Vec<_>>(),
         &keys.iter().map(|key| key.1.clone()).collect::<Vec<_>>(),
     )
     .fetch_all(tx)
     .await?;
     let mut posted: HashMap<DocumentKey, Vec<PostedEntry>> = HashMap::new();
-    for row in rows {
+    // What a document of the same number and another source earned is not the invoice's, nor what became of it later. Not a
+    // condition of the statement: it must be planned by the key alone.
+    for row in rows.into_iter().filter(|row| row.earned) {
         let bad = |what| BadRow { table: "entry", key: row.entry_id.to_string(), what };
         let entry = PostedEntry {
             entry_id: row.entry_id,
@@ -162,9 +174,12 @@ pub async fn load_pending(
     lots: &[Uuid],
 ) -> Result<BTreeMap<MemberId, Vec<PendingEntry>>, Failure> {
     let rows = sqlx::query!(
-        "select member_id, entry_id, debit, points, kind, source, store, document, category, rule, ordinal, qualifying, lot_id, expires_on,
-                posted_at
-         from entry where member_id = any($1) and lot_id = any($2) and of_entry is null order by member_id, sequence",
+        // Member by member, on the index of their chains, whatever is known of the table.
+        r#"select e.member_id, e.entry_id, e.debit, e.points, e.kind, e.source, e.store, e.document, e.category, e.rule, e.ordinal,
+                  e.qualifying, e.lot_id, e.expires_on, e.posted_at
+           from unnest($1::uuid[]) m(member_id)
+                cross join lateral (select * from entry e where e.member_id = m.member_id order by e.sequence offset 0) e
+           where e.lot_id = any($2) and e.of_entry is null order by e.member_id, e.sequence"#,
         &members.iter().map(|member| member.0).collect::<Vec<_>>(),
         lots,
     )

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use jifen_contracts::event::{AccrualSettled, AccrualSource, EntryKind};
-use jifen_kernel::Points;
+use jifen_contracts::event::{AccrualSettled, AccrualSource, Bonus, BonusRule, Earned, EntryKind};
+use jifen_kernel::{Money, Points};
 
-use crate::support::{Bench, answer, grant, interaction, invoice, purchase};
+use crate::support::{Bench, answer, grant, interaction, invoice, purchase, token};
 
 /// Points by source and document.
 async fn settled(bench: &Bench, count: usize) -> BTreeMap<(AccrualSource, String), i64> {
@@ -124,6 +124,14 @@ async fn a_grant_is_posted_once() {
     assert_eq!(all.iter().find(|event| event.document == "task/p2/2").expect("the second").qualifying(), Points(70));
     let account = bench.account("M1").await;
     assert_eq!((account.active, account.lifetime, account.sequence), (Points(370), Points(370), 2));
+    // An invoice may have the grant's number and the same campaign's bonus.
+    bench.publish(&[invoice("task/p1/1", 1, "repair", "10.00")], 1).await;
+    let _: Vec<Earned> = bench.published(1).await;
+    let bonus = BonusRule::Fixed { keep_from: Money::ZERO, categories: Vec::new() };
+    let bonus = Bonus { campaign: token("task"), version: 1, points: Points(30), rule: bonus };
+    bench.publish(&[answer("task/p1/1", 1, vec![bonus])], 1).await;
+    let all: Vec<AccrualSettled> = bench.published(3).await;
+    assert_eq!((all[2].source, all[2].points()), (AccrualSource::Invoice, Points(140)));
     bench.explain_all("M1").await;
     bench.assert_sound().await;
     for copy in copies {
