@@ -15,6 +15,9 @@ use sqlx::PgConnection;
 use super::consent::{ConsentRequest, change_consent, operation_of};
 use crate::domain::reply::is_opt_out;
 
+/// What `member` answers where a number is nobody's, or none at all: who answers need not be a customer.
+const NOBODY: [code::Code; 2] = [code::MEMBER_UNKNOWN, code::MEMBER_BAD_PHONE];
+
 /// A member's words, with the channel of the subject that they came by.
 #[derive(Debug)]
 pub struct Replied {
@@ -99,7 +102,7 @@ impl BatchHandler for Reply {
             let word = match answer {
                 None => "other_words",
                 Some(Ok(())) => "opted_out",
-                Some(Err(problem)) if problem.code == code::MEMBER_UNKNOWN.code => "unknown_number",
+                Some(Err(problem)) if NOBODY.iter().any(|code| code.code == problem.code) => "unknown_number",
                 Some(Err(problem)) => {
                     fates.poison.push((place, Poison::invariant(format!("member refused the opt-out: {}", problem.code))));
                     continue;
