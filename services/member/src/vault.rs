@@ -49,6 +49,9 @@ pub mod field {
     /// The day of birth, `1990-05-01`.
     pub const BIRTHDAY: &str = "birthday";
 
+    /// The identity at WeChat.
+    pub const WECHAT_OPENID: &str = "wechat_openid";
+
     /// The VIN of a vehicle.
     pub fn vin(vehicle_no: i16) -> String {
         format!("vin/{vehicle_no}")
@@ -103,6 +106,7 @@ impl<'a> Vault<'a> {
             (field::NAME.to_owned(), applicant.name.expose().to_owned()),
         ];
         values.extend(applicant.birthday.map(|day| (field::BIRTHDAY.to_owned(), day.to_string())));
+        values.extend(applicant.wechat_openid.as_ref().map(|openid| (field::WECHAT_OPENID.to_owned(), openid.expose().to_owned())));
         for (vehicle_no, vehicle) in (1_i16..).zip(&applicant.vehicles) {
             values.extend(vehicle.vin.as_ref().map(|vin| (field::vin(vehicle_no), vin.expose().to_owned())));
             values.extend(vehicle.plate.as_ref().map(|plate| (field::plate(vehicle_no), plate.expose().to_owned())));
@@ -127,6 +131,11 @@ impl<'a> Vault<'a> {
 }
 
 impl DataKey {
+    /// Seals one value.
+    pub fn seal(&self, ids: &Ids, field: &str, value: &str) -> Vec<u8> {
+        self.key.seal(ids, value.as_bytes(), &place(self.member, field))
+    }
+
     /// One value.
     pub fn open(&self, field: &str, sealed: &[u8]) -> Result<String, VaultError> {
         let opened = self.key.open(sealed, &place(self.member, field)).ok();
@@ -137,6 +146,7 @@ impl DataKey {
 
 #[cfg(test)]
 mod tests {
+    use jifen_contracts::endpoint::Language;
     use jifen_kernel::{PersonName, Phone, Plate, StoreCode, Vin};
 
     use super::*;
@@ -149,12 +159,14 @@ mod tests {
             phone: Phone::try_new("13800138000").expect("phone"),
             birthday: "1990-05-01".parse().ok(),
             consents: vec![],
+            wechat_openid: None,
+            language: Language::Zh,
             vehicles: vec![Vehicle {
                 vin: Vin::try_new("LSVAU2A37N2183294").ok(),
                 plate: Plate::try_new("沪A12345").ok(),
                 owned_since: "2026-10-01".parse().expect("date"),
             }],
-            confirmed: true,
+            deadline: None,
         }
     }
 

@@ -183,6 +183,11 @@ fn events() -> Vec<Message> {
 fn endpoints() -> Vec<[Message; 2]> {
     vec![
         an_endpoint::<endpoint::Register>("Registers a customer. A known phone answers its member with `existing`. Mutating."),
+        an_endpoint::<endpoint::MemberActivate>("Activates a registration with the code sent to its phone. Mutating."),
+        an_endpoint::<endpoint::CodeSend>("Sends another code to activate with. Mutating."),
+        an_endpoint::<endpoint::ConsentChange>("Grants or takes back one consent. Mutating."),
+        an_endpoint::<endpoint::MemberUpdate>("Changes what is known of a member. Mutating."),
+        an_endpoint::<endpoint::MemberSearch>("Who has this number, phone, VIN or plate? Personal values are masked."),
         an_endpoint::<endpoint::MemberGet>("Who has this number? Personal values are masked."),
         an_endpoint::<endpoint::Contacts>("Phones and consents of a batch of members. For notification only."),
         an_endpoint::<endpoint::MemberCounts>("Counts: members."),

@@ -94,7 +94,15 @@ codes! {
     MEMBER_BAD_CONSENT = "member.bad_consent", 400, "授权项未知", "a consent is unknown";
     MEMBER_BAD_VEHICLE = "member.bad_vehicle", 400, "车架号或车牌不正确", "a VIN or plate is wrong";
     MEMBER_VEHICLE_TAKEN = "member.vehicle_taken", 409, "车辆已登记在其他会员名下", "the vehicle belongs to another member";
-    MEMBER_CONFIRMATION_REQUIRED = "member.confirmation_required", 409, "须由门店确认（store_confirmed），本版本尚不支持短信激活", "the store must confirm (store_confirmed): this release has no activation by SMS yet";
+    MEMBER_PHONE_TAKEN = "member.phone_taken", 409, "手机号已登记在其他会员名下", "the phone belongs to another member";
+    MEMBER_BAD_OPENID = "member.bad_openid", 400, "微信标识不正确", "the WeChat identity is wrong";
+    MEMBER_ALREADY_ACTIVE = "member.already_active", 409, "会员已激活，无需验证码", "the member is active already: no code is needed";
+    MEMBER_LAPSED = "member.lapsed", 409, "注册已失效，请用同一手机号重新注册，会员号和待生效积分保留", "the registration has lapsed: register the phone again, number and pending points stay";
+    MEMBER_CODE_NONE = "member.code_none", 409, "没有有效的验证码，请重新获取", "no code is valid: have one sent";
+    MEMBER_CODE_EXPIRED = "member.code_expired", 410, "验证码已过期，请重新获取", "the code has expired: have another one sent";
+    MEMBER_CODE_VOID = "member.code_void", 409, "错误次数过多，验证码已作废，请重新获取", "too many wrong attempts, the code is void: have another one sent";
+    MEMBER_CODE_WRONG = "member.code_wrong", 403, "验证码错误", "the code is wrong";
+    MEMBER_CODE_RATE_LIMITED = "member.code_rate_limited", 429, "验证码发送过于频繁，请稍后再试", "too many codes were sent; try again later";
     MEMBER_UNREADABLE = "member.unreadable", 500, "会员的个人信息无法解密，须由运维人员检查", "the member's personal values can't be opened; an operator must look at the vault";
     MEMBER_UNKNOWN_STORE = "member.unknown_store", 404, "门店不在规则手册中", "the store is not in the program";
 
@@ -162,6 +170,9 @@ pub struct Problem {
     /// Where: a JSON pointer into the request or document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pointer: Option<String>,
+    /// After so many seconds another request may be granted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<u64>,
     /// For people.
     pub text: Text,
 }
@@ -175,6 +186,7 @@ impl Problem {
             code: code.code.to_owned(),
             detail: code.en.to_owned(),
             pointer: None,
+            retry_after_s: None,
             text: code.text(),
         }
     }
@@ -188,6 +200,12 @@ impl Problem {
     /// Adds where it is.
     pub fn at(mut self, pointer: impl Into<String>) -> Self {
         self.pointer = Some(pointer.into());
+        self
+    }
+
+    /// Adds how long to wait.
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_s = Some(seconds);
         self
     }
 

@@ -94,6 +94,7 @@ fn problem_of(receipt: &Receipt) -> Problem {
         code,
         detail: receipt.text.en.clone(),
         pointer: receipt.pointer.clone(),
+        retry_after_s: None,
         text: receipt.text.clone(),
     }
 }

@@ -55,7 +55,12 @@ pub const SERVICES: &[Service] = &[
             (STREAM_EVENTS, "ingest_member_lapsed"),
         ],
     },
-    Service { name: "member", reads: &[STREAM_POS, STREAM_EVENTS], publishes: &["receipt.v1.>"], durables: &[] },
+    Service {
+        name: "member",
+        reads: &[STREAM_POS, STREAM_EVENTS],
+        publishes: &["receipt.v1.>"],
+        durables: &[(STREAM_POS, "member_sign_up"), (STREAM_EVENTS, "member_vehicle_sold")],
+    },
     Service {
         name: "points",
         reads: &[STREAM_EVENTS],

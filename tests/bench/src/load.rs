@@ -78,6 +78,8 @@ impl Load {
                     consents: None,
                     vehicles: Vec::new(),
                     store_confirmed: true,
+                    wechat_openid: None,
+                    language: None,
                 };
                 let answer = self.nats.request(Register::SUBJECT, serde_json::to_vec(&request)?.into()).await?;
                 let reply: RegisterReply = serde_json::from_slice(&answer.payload).context("a registration was refused")?;

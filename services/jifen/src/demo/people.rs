@@ -58,6 +58,8 @@ pub fn person(rng: &mut StdRng, number: usize, seed: u64, today: NaiveDate) -> P
         consents: Some(consents),
         vehicles: vec![VehicleInput { vin: Some(vin.clone()), plate: Some(plate.clone()), owned_since: Some(owned_since) }],
         store_confirmed: true,
+        wechat_openid: None,
+        language: None,
     };
     let spends = match rng.random_range(0..20) {
         0 => 4_000,

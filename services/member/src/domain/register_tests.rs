@@ -6,14 +6,16 @@ use chrono::NaiveDate;
 use jifen_contracts::{
     KeyedHash,
     endpoint::{MemberStatus, RegisterRequest, VehicleInput},
-    program::Program,
+    program::{Membership, Program},
 };
 use jifen_kernel::MemberId;
 use proptest::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Applicant, Candidate, Decision, IdentityKind, Keys, Known, MemberNo, Owner, Rejection, decide_register, read_applicant};
+use super::{
+    Applicant, Candidate, Deadline, Decision, IdentityKind, Keys, Known, MemberNo, Owner, Rejection, decide_register, read_applicant,
+};
 
 fn program() -> Program {
     serde_json::from_value(json!({
@@ -44,6 +46,8 @@ fn request() -> RegisterRequest {
             vin: Some("lsvau2a37n2183294".to_owned()), plate: Some("沪A·12345".to_owned()), owned_since: None
         }],
         store_confirmed: true,
+        wechat_openid: None,
+        language: None,
     }
 }
 
@@ -81,6 +85,7 @@ fn every_fault_of_an_application_is_named() {
         (|r| r.consents = Some(vec!["sms:service".to_owned(), "fax:service".to_owned()]), Rejection::BadConsent(1)),
         (|r| r.consents = Some(vec!["sms:spam".to_owned()]), Rejection::BadConsent(0)),
         (|r| r.consents = Some(vec!["sms".to_owned()]), Rejection::BadConsent(0)),
+        (|r| r.wechat_openid = Some("o Q".to_owned()), Rejection::BadOpenId),
         (|r| r.vehicles[0].vin = Some("OOO".to_owned()), Rejection::BadVehicle { index: 0, field: "vin" }),
         (|r| r.vehicles[0].plate = Some(String::new()), Rejection::BadVehicle { index: 0, field: "plate" }),
         (|r| r.vehicles[0].owned_since = "2026-10-02".parse().ok(), Rejection::BadVehicle { index: 0, field: "owned_since" }),
@@ -125,34 +130,66 @@ fn a_known_phone_answers_its_member_whatever_else_is_said() {
         member_id: MemberId(Uuid::nil()),
         member_no: MemberNo::of_ordinal(123_456_789).expect("number"),
         status: MemberStatus::Active,
+        lapses_on: None,
     };
     let mut known = Known::new(HashMap::from([(key("phone", 1), owner.clone()), (key("vin", 1), owner.clone())]));
     let mut unconfirmed = candidate(0, 1, &[(Some(1), None)]);
-    unconfirmed.applicant.confirmed = false;
-    assert_eq!(decide_register(&mut known, &unconfirmed, &mut numbers()), Some(Decision::Existing(owner)));
+    unconfirmed.applicant.deadline = Some(deadline());
+    assert_eq!(decide_register(&mut known, &unconfirmed, today(), &mut numbers()), Some(Decision::Existing(owner)));
+}
+
+fn deadline() -> Deadline {
+    Deadline::after(today(), &program().membership)
 }
 
 #[test]
-fn an_unconfirmed_or_taken_application_registers_nothing_and_takes_nothing() {
+fn a_registration_waits_for_seven_days_after_its_own() {
+    let day = |text: &str| text.parse::<NaiveDate>().expect("date");
+    assert_eq!(deadline(), Deadline { lapses_on: day("2026-10-09"), warn_on: Some(day("2026-10-07")) });
+    let rules = |activation_days, lapse_warning_days| Membership { activation_days, lapse_warning_days, ..Membership::default() };
+    assert_eq!(Deadline::after(today(), &rules(1, 2)).warn_on, None, "there is no day left to warn on");
+    assert_eq!(Deadline::after(today(), &rules(7, 0)).warn_on, None, "no warning is wanted");
+}
+
+#[test]
+fn who_is_not_confirmed_waits_and_who_lapsed_is_the_same_member_again() {
+    let (mut known, mut numbers) = (Known::default(), numbers());
+    let unconfirmed = RegisterRequest { store_confirmed: false, ..request() };
+    let mut first = candidate(0, 1, &[(Some(1), None)]);
+    first.applicant = read_applicant(&unconfirmed, &program(), today()).expect("applicant");
+    assert_eq!(first.applicant.status(), MemberStatus::Registered);
+    let Some(Decision::Registered(number)) = decide_register(&mut known, &first, today(), &mut numbers) else { panic!("registered") };
+    // On its last day it still waits: registering again changes nothing, confirmed or not.
+    let last = deadline().lapses_on.pred_opt().expect("date");
+    let again = candidate(1, 1, &[(Some(2), None)]);
+    let Some(Decision::Existing(owner)) = decide_register(&mut known, &again, last, &mut numbers) else { panic!("existing") };
+    assert_eq!((owner.status, &owner.member_no), (MemberStatus::Registered, &number));
+    // From the next day on it is a lapsed one, whether a run has said so or not; its car stays taken.
+    let lapsed = deadline().lapses_on;
+    let other = candidate(2, 2, &[(Some(1), None)]);
+    assert_eq!(decide_register(&mut known, &other, lapsed, &mut numbers), Some(Decision::Rejected(Rejection::VehicleTaken(0))));
+    let Some(Decision::Revived(owner)) = decide_register(&mut known, &again, lapsed, &mut numbers) else { panic!("revived") };
+    assert_eq!((owner.member_id, owner.status, &owner.member_no), (first.member_id, MemberStatus::Active, &number));
+    assert!(matches!(decide_register(&mut known, &again, lapsed, &mut numbers), Some(Decision::Existing(_))), "revived once");
+}
+
+#[test]
+fn a_taken_application_registers_nothing_and_takes_nothing() {
     let mut known = Known::default();
     let mut numbers = numbers();
-    let mut unconfirmed = candidate(0, 1, &[(Some(1), None)]);
-    unconfirmed.applicant.confirmed = false;
-    assert_eq!(decide_register(&mut known, &unconfirmed, &mut numbers), Some(Decision::Rejected(Rejection::NotConfirmed)));
-    // What the refused one asked for is free for the next.
     let next = candidate(1, 2, &[(Some(1), Some(1))]);
-    assert!(matches!(decide_register(&mut known, &next, &mut numbers), Some(Decision::Registered(_))));
+    assert!(matches!(decide_register(&mut known, &next, today(), &mut numbers), Some(Decision::Registered(_))));
     // The plate is enough, also on a vehicle with another VIN; and its own first vehicle stays free.
     let taken = candidate(2, 3, &[(Some(5), None), (Some(6), Some(1))]);
-    assert_eq!(decide_register(&mut known, &taken, &mut numbers), Some(Decision::Rejected(Rejection::VehicleTaken(1))));
+    assert_eq!(decide_register(&mut known, &taken, today(), &mut numbers), Some(Decision::Rejected(Rejection::VehicleTaken(1))));
     let last = candidate(3, 3, &[(Some(5), None)]);
-    let Some(Decision::Registered(number)) = decide_register(&mut known, &last, &mut numbers) else { panic!("registered") };
+    let Some(Decision::Registered(number)) = decide_register(&mut known, &last, today(), &mut numbers) else { panic!("registered") };
     assert_eq!(number, MemberNo::of_ordinal(100_000_001).expect("number"), "refusals use no number up");
 }
 
 #[test]
 fn without_a_number_there_is_no_decision() {
-    assert_eq!(decide_register(&mut Known::default(), &candidate(0, 1, &[]), &mut std::iter::empty()), None);
+    assert_eq!(decide_register(&mut Known::default(), &candidate(0, 1, &[]), today(), &mut std::iter::empty()), None);
 }
 
 proptest! {
@@ -167,7 +204,7 @@ proptest! {
         let mut owners: HashMap<KeyedHash, MemberId> = HashMap::new();
         for (place, (phone, vehicles)) in batch.iter().enumerate() {
             let candidate = candidate(u8::try_from(place).expect("few"), *phone, vehicles);
-            match decide_register(&mut known, &candidate, &mut numbers).expect("numbers never end") {
+            match decide_register(&mut known, &candidate, today(), &mut numbers).expect("numbers never end") {
                 Decision::Registered(_) => {
                     prop_assert!(members.insert(candidate.keys.phone.clone(), candidate.member_id).is_none());
                     for (kind, key) in candidate.keys.iter() {
@@ -183,6 +220,7 @@ proptest! {
                     prop_assert!([vin, plate].into_iter().flatten().any(|key| owners.contains_key(key)));
                     prop_assert!(!members.contains_key(&candidate.keys.phone));
                 }
+                Decision::Revived(_) => prop_assert!(false, "nobody has lapsed"),
                 Decision::Rejected(other) => prop_assert!(false, "{}", other),
             }
         }

@@ -36,7 +36,7 @@ pub async fn claim_identities(tx: &mut PgConnection, claims: &Claims) -> Result<
 /// Who has these keys. To be read in a later statement than the claim: only its snapshot has what the claim waited for.
 pub async fn load_owners(tx: &mut PgConnection, hashes: &[String]) -> Result<HashMap<KeyedHash, Owner>, sqlx::Error> {
     let rows = sqlx::query!(
-        "select i.hash, m.member_id, m.member_no, m.status from identity i join member m using (member_id) where i.hash = any($1)",
+        "select i.hash, m.member_id, m.member_no, m.status, m.lapses_on from identity i join member m using (member_id) where i.hash = any($1)",
         hashes,
     )
     .fetch_all(tx)
@@ -46,13 +46,14 @@ pub async fn load_owners(tx: &mut PgConnection, hashes: &[String]) -> Result<Has
             member_id: MemberId(row.member_id),
             member_no: read_member_no(row.member_id, &row.member_no)?,
             status: read_status(row.member_id, &row.status)?,
+            lapses_on: row.lapses_on,
         };
         Ok((KeyedHash(row.hash), owner))
     });
     read.collect()
 }
 
-/// Gives keys that this transaction claimed to others of its batch.
+/// Gives keys to others: those that this transaction claimed, or those of members whom it has locked.
 pub async fn reassign_identities(tx: &mut PgConnection, keys: &[(String, Uuid)]) -> Result<(), sqlx::Error> {
     let (hashes, members): (Vec<String>, Vec<Uuid>) = keys.iter().cloned().unzip();
     sqlx::query!(
@@ -65,8 +66,15 @@ pub async fn reassign_identities(tx: &mut PgConnection, keys: &[(String, Uuid)])
     Ok(())
 }
 
-/// Gives keys back that this transaction claimed for nobody. Who waited for them claims them after the commit.
+/// Gives keys back: those that this transaction claimed for nobody, or those of members whom it has locked. Who waited for them claims them after the commit.
 pub async fn release_identities(tx: &mut PgConnection, hashes: &[String]) -> Result<(), sqlx::Error> {
     sqlx::query!("delete from identity where hash = any($1)", hashes).execute(tx).await?;
     Ok(())
+}
+
+/// The hashed phones of members.
+pub async fn load_phones(tx: &mut PgConnection, members: &[Uuid]) -> Result<HashMap<MemberId, KeyedHash>, sqlx::Error> {
+    let rows =
+        sqlx::query!("select member_id, hash from identity where member_id = any($1) and kind = 'phone'", members).fetch_all(tx).await?;
+    Ok(rows.into_iter().map(|row| (MemberId(row.member_id), KeyedHash(row.hash))).collect())
 }

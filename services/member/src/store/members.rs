@@ -1,12 +1,12 @@
 //! Members and their vault: tables `member`, `data_key`, `personal`, `vehicle`, `consent`.
 
-use chrono::{DateTime, Utc};
-use jifen_contracts::endpoint::MemberStatus;
+use chrono::{DateTime, NaiveDate, Utc};
+use jifen_contracts::endpoint::{Language, MemberStatus};
 use jifen_kernel::MemberId;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::{read_status, status_word};
+use super::{language_word, read_language, read_member_no, read_status, status_word};
 use crate::{
     domain::{Candidate, MemberNo},
     vault::{SealedMember, field},
@@ -31,23 +31,29 @@ pub async fn take_ordinals(tx: &mut PgConnection, count: i64) -> Result<Vec<i64>
 
 /// Saves new members with everything that belongs to them.
 pub async fn save_members(tx: &mut PgConnection, members: &[NewMember<'_>], now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    let applicants = || members.iter().map(|member| &member.candidate.applicant);
+    let deadlines = || applicants().map(|applicant| applicant.deadline);
     let ids: Vec<Uuid> = members.iter().map(|member| member.candidate.member_id.0).collect();
     let numbers: Vec<String> = members.iter().map(|member| member.member_no.to_string()).collect();
     let stores: Vec<String> = members.iter().map(|member| member.candidate.applicant.store.to_string()).collect();
     let data_keys: Vec<Vec<u8>> = members.iter().map(|member| member.sealed.data_key.clone()).collect();
     sqlx::query!(
         "with new_member as (
-             insert into member (member_id, member_no, sequence, status, store, registered_at)
-             select u.member_id, u.member_no, 1, $5, u.store, $6
-             from unnest($1::uuid[], $2::text[], $3::text[]) u(member_id, member_no, store)
+             insert into member (member_id, member_no, sequence, status, store, registered_at, lapses_on, warn_on, language)
+             select u.member_id, u.member_no, 1, u.status, u.store, $6, u.lapses_on, u.warn_on, u.language
+             from unnest($1::uuid[], $2::text[], $3::text[], $5::text[], $7::date[], $8::date[], $9::text[])
+                  u(member_id, member_no, store, status, lapses_on, warn_on, language)
          )
          insert into data_key (member_id, sealed) select * from unnest($1::uuid[], $4::bytea[])",
         &ids,
         &numbers,
         &stores,
         &data_keys,
-        status_word(MemberStatus::Active),
+        &applicants().map(|applicant| status_word(applicant.status()).to_owned()).collect::<Vec<_>>(),
         now,
+        &deadlines().map(|deadline| deadline.map(|deadline| deadline.lapses_on)).collect::<Vec<_>>() as &[Option<NaiveDate>],
+        &deadlines().map(|deadline| deadline.and_then(|deadline| deadline.warn_on)).collect::<Vec<_>>() as &[Option<NaiveDate>],
+        &applicants().map(|applicant| language_word(applicant.language).to_owned()).collect::<Vec<_>>(),
     )
     .execute(&mut *tx)
     .await?;
@@ -122,6 +128,8 @@ async fn save_consents(tx: &mut PgConnection, members: &[NewMember<'_>], now: Da
 pub struct StoredMember {
     /// The member.
     pub member_id: MemberId,
+    /// The number on the card.
+    pub member_no: MemberNo,
     /// The state.
     pub status: MemberStatus,
     /// The store that signed the member up.
@@ -138,25 +146,29 @@ pub struct StoredMember {
     pub vehicles: i64,
 }
 
-/// The member of a number.
-pub async fn load_member(pool: &PgPool, member_no: &MemberNo) -> Result<Option<StoredMember>, sqlx::Error> {
-    let row = sqlx::query!(
-        "select m.member_id, m.status, m.store, m.registered_at, k.sealed as data_key, name.sealed as name, phone.sealed as phone,
-                (select count(*) from vehicle v where v.member_id = m.member_id) as \"vehicles!\"
-         from member m
+/// The members of a number or of keys, by number.
+pub async fn list_members(pool: &PgPool, member_no: Option<&MemberNo>, keys: &[String]) -> Result<Vec<StoredMember>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "select m.member_id, m.member_no, m.status, m.store, m.registered_at, k.sealed as data_key, name.sealed as name,
+                phone.sealed as phone, (select count(*) from vehicle v where v.member_id = m.member_id) as \"vehicles!\"
+         from (select member_id from member where member_no = $1
+               union select member_id from identity where hash = any($2)) found
+         join member m using (member_id)
          join data_key k using (member_id)
-         join personal name on name.member_id = m.member_id and name.field = $2
-         join personal phone on phone.member_id = m.member_id and phone.field = $3
-         where m.member_no = $1",
-        member_no.as_str(),
+         join personal name on name.member_id = m.member_id and name.field = $3
+         join personal phone on phone.member_id = m.member_id and phone.field = $4
+         order by m.member_no",
+        member_no.map(MemberNo::as_str),
+        keys,
         field::NAME,
         field::PHONE,
     )
-    .fetch_optional(pool)
+    .fetch_all(pool)
     .await?;
-    row.map(|row| {
+    let read = rows.into_iter().map(|row| {
         Ok(StoredMember {
             member_id: MemberId(row.member_id),
+            member_no: read_member_no(row.member_id, &row.member_no)?,
             status: read_status(row.member_id, &row.status)?,
             store: row.store,
             registered_at: row.registered_at,
@@ -165,8 +177,8 @@ pub async fn load_member(pool: &PgPool, member_no: &MemberNo) -> Result<Option<S
             phone: row.phone,
             vehicles: row.vehicles,
         })
-    })
-    .transpose()
+    });
+    read.collect()
 }
 
 /// How to reach a member, with the phone still sealed.
@@ -177,32 +189,41 @@ pub struct StoredContact {
     pub data_key: Vec<u8>,
     /// The phone, sealed.
     pub phone: Vec<u8>,
+    /// The identity at WeChat, sealed.
+    pub wechat_openid: Option<Vec<u8>>,
     /// `<channel>:<purpose>`, sorted.
     pub consents: Vec<String>,
+    /// The language to be told in.
+    pub language: Language,
+    /// The state.
+    pub status: MemberStatus,
 }
 
 /// Contacts of those that exist.
 pub async fn list_contacts(pool: &PgPool, member_ids: &[Uuid]) -> Result<Vec<StoredContact>, sqlx::Error> {
     let rows = sqlx::query!(
-        "select p.member_id, k.sealed as data_key, p.sealed as phone,
-                array(select c.channel || ':' || c.purpose from consent c where c.member_id = p.member_id order by 1) as \"consents!\"
-         from personal p join data_key k using (member_id)
+        "select p.member_id, k.sealed as data_key, p.sealed as phone, m.language, m.status,
+                (select w.sealed from personal w where w.member_id = p.member_id and w.field = $3) as wechat_openid,
+                array(select c.channel || ':' || c.purpose from consent c where c.member_id = p.member_id and c.granted order by 1)
+                    as \"consents!\"
+         from personal p join data_key k using (member_id) join member m using (member_id)
          where p.member_id = any($1) and p.field = $2",
         member_ids,
         field::PHONE,
+        field::WECHAT_OPENID,
     )
     .fetch_all(pool)
     .await?;
-    let read = rows.into_iter().map(|row| StoredContact {
-        member_id: MemberId(row.member_id),
-        data_key: row.data_key,
-        phone: row.phone,
-        consents: row.consents,
+    let read = rows.into_iter().map(|row| {
+        Ok(StoredContact {
+            member_id: MemberId(row.member_id),
+            data_key: row.data_key,
+            phone: row.phone,
+            wechat_openid: row.wechat_openid,
+            consents: row.consents,
+            language: read_language(row.member_id, &row.language)?,
+            status: read_status(row.member_id, &row.status)?,
+        })
     });
-    Ok(read.collect())
-}
-
-/// How many members there are.
-pub async fn count_members(pool: &PgPool) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!("select count(*) as \"count!\" from member").fetch_one(pool).await
+    read.collect()
 }

@@ -1,9 +1,15 @@
-//! All SQL of the service: [`identities`] (keys and their owners), [`members`] (members and their vault).
+//! All SQL of the service: [`identities`] (keys and their owners), [`members`] (new members and reads), [`standings`] (members
+//! under lock), [`profiles`] (their values), [`consents`], [`codes`], [`documents`] (what stores reported).
 
+pub mod codes;
+pub mod consents;
+pub mod documents;
 pub mod identities;
 pub mod members;
+pub mod profiles;
+pub mod standings;
 
-use jifen_contracts::endpoint::MemberStatus;
+use jifen_contracts::endpoint::{Language, MemberStatus};
 use uuid::Uuid;
 
 use crate::domain::MemberNo;
@@ -38,6 +44,21 @@ fn read_status(member_id: Uuid, word: &str) -> Result<MemberStatus, BadRow> {
         "active" => Ok(MemberStatus::Active),
         "lapsed" => Ok(MemberStatus::Lapsed),
         _ => Err(BadRow { column: "status", member_id }),
+    }
+}
+
+fn language_word(language: Language) -> &'static str {
+    match language {
+        Language::Zh => "zh",
+        Language::En => "en",
+    }
+}
+
+fn read_language(member_id: Uuid, word: &str) -> Result<Language, BadRow> {
+    match word {
+        "zh" => Ok(Language::Zh),
+        "en" => Ok(Language::En),
+        _ => Err(BadRow { column: "language", member_id }),
     }
 }
 

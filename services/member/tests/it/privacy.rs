@@ -85,18 +85,21 @@ async fn a_destroyed_data_key_takes_the_values_with_it() {
 }
 
 #[tokio::test]
-async fn the_service_may_not_change_or_delete_what_it_registered() {
+async fn the_service_may_not_rewrite_who_registered_and_what_was_reported() {
     let bench = Bench::start().await;
     let pool = bench.env.pool("member");
     for sql in [
         "update member set member_no = member_no",
         "delete from member",
+        "update member set store = store",
         "update personal set field = field",
-        "delete from personal",
         "update data_key set sealed = sealed",
-        "delete from vehicle",
+        "delete from data_key",
         "delete from consent",
         "update identity set hash = hash",
+        "delete from sign_up",
+        "update vehicle_sale set member_id = member_id",
+        "delete from activation_code",
         "truncate identity",
     ] {
         let error = sqlx::query(sql).execute(&pool).await.expect_err(sql);

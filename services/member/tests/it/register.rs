@@ -134,7 +134,7 @@ async fn every_refusal_names_its_code_and_place() {
             "member.bad_vehicle",
             "/vehicles/0/owned_since",
         ),
-        (|r| r.store_confirmed = false, "member.confirmation_required", "/store_confirmed"),
+        (|r| r.wechat_openid = Some("open id".to_owned()), "member.bad_openid", "/wechat_openid"),
         (|r| r.operation_id = String::new(), "request.malformed", "/operation_id"),
     ];
     let bench = Bench::start().await;

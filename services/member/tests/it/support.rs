@@ -1,23 +1,42 @@
 //! A running member service and what others ask it.
 
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
 use jifen_contracts::{
-    Envelope, Problem,
-    endpoint::{Register, RegisterReply, RegisterRequest, VehicleInput},
-    event::MemberRegistered,
+    Envelope, EventType, Problem,
+    endpoint::{
+        ActivateReply, ActivateRequest, CodeSend, CodeSendReply, CodeSendRequest, Endpoint, MemberActivate, Register, RegisterReply,
+        RegisterRequest, VehicleInput,
+    },
+    event::{MemberCodeIssued, MemberRegistered},
     program::AppliedProgram,
 };
-use jifen_runtime::{Running, ask};
+use jifen_kernel::clock::ManualClock;
+use jifen_runtime::{Running, ServiceConfig, ask, context::ClockHandle, daily};
 use jifen_testkit::{Schema, TestEnv, samples, service_config};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A service, its surroundings, and somebody who asks.
 pub struct Bench {
     pub env: TestEnv,
     pub caller: async_nats::Client,
+    /// The time of every copy that is started after it was set.
+    pub clock: Option<Arc<ManualClock>>,
+    pub program: AppliedProgram,
 }
 
 pub fn program() -> AppliedProgram {
-    samples::program(1, json!({ "stores": [samples::store("SH01"), samples::store("SH02")] }))
+    program_with(&json!({}))
+}
+
+/// The program with these rules of membership.
+pub fn program_with(membership: &Value) -> AppliedProgram {
+    samples::program(1, json!({ "stores": [samples::store("SH01"), samples::store("SH02")], "membership": membership }))
+}
+
+pub fn at(text: &str) -> DateTime<Utc> {
+    text.parse().expect("instant")
 }
 
 /// Somebody who applies in order, with the phone `13800000000 + number`.
@@ -31,7 +50,14 @@ pub fn application(operation: &str, number: u64) -> RegisterRequest {
         consents: None,
         vehicles: Vec::new(),
         store_confirmed: true,
+        wechat_openid: None,
+        language: None,
     }
+}
+
+/// Somebody whom no store has confirmed.
+pub fn unconfirmed(operation: &str, number: u64) -> RegisterRequest {
+    RegisterRequest { store_confirmed: false, ..application(operation, number) }
 }
 
 pub fn vehicle(vin: Option<&str>, plate: Option<&str>) -> VehicleInput {
@@ -42,17 +68,36 @@ impl Bench {
     pub async fn start() -> Self {
         let env = TestEnv::start(&[Schema { service: "member", migrator: &jifen_member::MIGRATIONS }]).await;
         let caller = env.nats("operator").await;
-        Self { env, caller }
+        Self { env, caller, clock: None, program: program() }
+    }
+
+    /// With a clock that stands at `now`, and these rules of membership.
+    pub async fn start_at(now: &str, membership: Value) -> Self {
+        let clock = Some(Arc::new(ManualClock::new(at(now))));
+        Self { clock, program: program_with(&membership), ..Self::start().await }
+    }
+
+    /// Moves the clock.
+    pub fn set(&self, now: &str) {
+        self.clock.as_ref().expect("a clock of the test's").set(at(now));
+    }
+
+    fn config(&self) -> ServiceConfig {
+        let config = service_config(&self.env, "member");
+        match &self.clock {
+            Some(clock) => ServiceConfig { clock: ClockHandle(Arc::clone(clock) as Arc<_>), ..config },
+            None => config,
+        }
     }
 
     /// A copy that knows no program.
     pub async fn bare_copy(&self) -> Running {
-        jifen_member::service().start(service_config(&self.env, "member")).await.expect("member starts")
+        jifen_member::service().start(self.config()).await.expect("member starts")
     }
 
     pub async fn copy(&self) -> Running {
         let running = self.bare_copy().await;
-        running.cx().programs.learn([program()]);
+        running.cx().programs.learn([self.program.clone()]);
         running
     }
 
@@ -77,11 +122,53 @@ impl Bench {
         self.number("select count(*) from member.member").await
     }
 
-    /// The events announced so far: read where they wait, which is the transaction of the registration.
+    /// The registrations announced so far.
     pub async fn announced(&self) -> Vec<Envelope<MemberRegistered>> {
+        self.events().await
+    }
+
+    /// The events of a kind so far, by time and sequence: read where they wait, which is the transaction of what they tell.
+    pub async fn events<T: EventType>(&self) -> Vec<Envelope<T>> {
+        let payloads = self.outbox().await;
+        let of_kind = payloads.iter().filter(|payload| payload["type"] == T::type_name().as_str());
+        let mut events: Vec<Envelope<T>> = of_kind.map(|payload| serde_json::from_value(payload.clone()).expect("event")).collect();
+        // Ids of one instant have no order; a member's events have their own.
+        events.sort_by(|a, b| (a.time, &a.sequence).cmp(&(b.time, &b.sequence)));
+        events
+    }
+
+    /// Everything that was published so far.
+    pub async fn outbox(&self) -> Vec<Value> {
         let payloads: Vec<Vec<u8>> =
             sqlx::query_scalar("select payload from member.outbox order by id").fetch_all(self.env.admin_pool()).await.expect("outbox");
-        payloads.iter().map(|payload| serde_json::from_slice(payload).expect("event")).collect()
+        payloads.iter().map(|payload| serde_json::from_slice(payload).expect("json")).collect()
+    }
+
+    /// The last code that was sent to a member, opened as its sender does. Two of one instant have no order.
+    pub async fn code(&self, running: &Running, member_no: &str) -> String {
+        let events = self.events::<MemberCodeIssued>().await;
+        let last = events.into_iter().rfind(|event| event.data.member_no == member_no).expect("a code was sent").data;
+        let opened = running.cx().seal_to("notification").open_text(&last.code_sealed, &MemberCodeIssued::bound(last.member_id));
+        String::from_utf8(opened.expect("opens")).expect("digits")
+    }
+
+    pub async fn ask<E: Endpoint>(&self, request: Value) -> Result<E::Reply, Problem> {
+        ask::<E>(&self.caller, &serde_json::from_value(request).expect("request")).await
+    }
+
+    pub async fn activate(&self, operation: &str, member_no: &str, code: &str) -> Result<ActivateReply, Problem> {
+        let (operation_id, member_no) = (operation.to_owned(), Some(member_no.to_owned()));
+        ask::<MemberActivate>(&self.caller, &ActivateRequest { operation_id, member_no, phone: None, code: code.to_owned() }).await
+    }
+
+    pub async fn send_code(&self, operation: &str, member_no: &str) -> Result<CodeSendReply, Problem> {
+        let (operation_id, member_no) = (operation.to_owned(), Some(member_no.to_owned()));
+        ask::<CodeSend>(&self.caller, &CodeSendRequest { operation_id, store: None, member_no, phone: None }).await
+    }
+
+    /// The day's work up to now.
+    pub async fn run_days(&self, running: &Running) {
+        daily::run_due(running.cx(), &jifen_member::Lapse).await.expect("done");
     }
 }
 

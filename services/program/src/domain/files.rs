@@ -9,8 +9,8 @@ use chrono::Datelike;
 use jifen_contracts::{
     code::Text,
     program::{
-        Benefit, Campaign, Earn, Holiday, InteractionRule, Ladder, Partner, Program, Stacking, Store, Tier, TierRequirement, TierValue,
-        TierWay,
+        Benefit, Campaign, Earn, Holiday, InteractionRule, Ladder, Membership, Partner, Program, Stacking, Store, Tier, TierRequirement,
+        TierValue, TierWay,
     },
 };
 use jifen_kernel::{Rate, Token};
@@ -20,8 +20,8 @@ use super::check::Files;
 
 mod messages;
 
-/// The files of a program, by name; `campaigns.toml` and `holidays.toml` only if they hold something. `check(files_of(program))`
-/// is `program`.
+/// The files of a program, by name; `campaigns.toml` and `holidays.toml` only if they hold something, `membership.toml` only if it
+/// differs from what is usual. `check(files_of(program))` is `program`.
 pub fn files_of(program: &Program) -> Files {
     let mut files = Files::from([
         ("program.toml".to_owned(), lines([("name", quoted(&program.name)), ("time_zone", quoted(&program.time_zone))])),
@@ -45,7 +45,26 @@ pub fn files_of(program: &Program) -> Files {
     if !program.holidays.is_empty() {
         files.insert("holidays.toml".to_owned(), holidays(&program.holidays));
     }
+    if !program.membership.is_default() {
+        files.insert("membership.toml".to_owned(), membership(&program.membership));
+    }
     files
+}
+
+fn membership(rules: &Membership) -> String {
+    lines(
+        [
+            ("activation_days", rules.activation_days),
+            ("lapse_warning_days", rules.lapse_warning_days),
+            ("pending_days", rules.pending_days),
+            ("codes_per_phone_day", rules.codes_per_phone_day),
+            ("codes_per_store_hour", rules.codes_per_store_hour),
+            ("codes_per_group_hour", rules.codes_per_group_hour),
+            ("code_minutes", rules.code_minutes),
+            ("code_attempts", rules.code_attempts),
+        ]
+        .map(|(key, value)| (key, value.to_string())),
+    )
 }
 
 fn earn(earn: &Earn) -> String {
@@ -277,6 +296,7 @@ mod tests {
             "#;
             let top = check(&files).expect(name).0.tiers.last().expect("a tier").code.clone();
             files.insert("campaigns.toml".to_owned(), campaigns.replace("TOP", top.as_str()));
+            files.insert("membership.toml".to_owned(), "activation_days = 14\ncode_attempts = 3\n".to_owned());
             let stores = files["stores.toml"].replace("code = \"SH02\"", "code = \"SH02\"\nbrand = \"audi\"");
             files.insert("stores.toml".to_owned(), stores);
             let earn = files["earn.toml"].replace("first_spending = 100", "first_spending = 100\ninvoice_cap = 2000\ndaily_cap = 5000")

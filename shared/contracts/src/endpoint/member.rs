@@ -1,4 +1,4 @@
-//! member: registration, members, contacts.
+//! member: registration, activation, members, contacts.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use jifen_kernel::MemberId;
@@ -41,9 +41,15 @@ pub struct RegisterRequest {
     /// Vehicles owned.
     #[serde(default, deserialize_with = "strict::objects")]
     pub vehicles: Vec<VehicleInput>,
-    /// The store saw the customer and the phone: no activation is needed.
+    /// The store saw the customer and the phone: no activation is needed. Otherwise a code is sent to the phone.
     #[serde(default)]
     pub store_confirmed: bool,
+    /// The customer's identity at the group's WeChat account: 1 to 64 letters, digits, `-` and `_`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wechat_openid: Option<String>,
+    /// The language to be told in; Chinese if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
 }
 
 /// A member's state.
@@ -102,11 +108,173 @@ pub struct RegisterReply {
     /// The phone was known: this member existed before and nothing was changed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub existing: bool,
+    /// The phone's registration had lapsed: it is this member's again, with number and pending points. Nothing but the state
+    /// was changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub revived: bool,
+    /// A code to activate with was sent; until when it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_not_after: Option<DateTime<Utc>>,
+    /// No code was sent, because too many were: after so many seconds one can be asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_wait_s: Option<u64>,
 }
 
 endpoint!(
     /// Mutating. A known phone answers its member with `existing`.
     for_stores = true, Register = "api.member.member.register", RegisterRequest => RegisterReply
+);
+
+/// Activates a registration with the code that was sent to its phone. Exactly one of number and phone says whose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ActivateRequest {
+    /// The caller's id of this operation, at most 64 characters. A refusal is its answer, too: another try is another operation.
+    pub operation_id: String,
+    /// The number on the card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_no: Option<String>,
+    /// The phone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    /// Six digits.
+    pub code: String,
+}
+
+/// A member who is active now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ActivateReply {
+    /// The member.
+    pub member_id: MemberId,
+    /// The number on the card.
+    pub member_no: String,
+    /// The member's state.
+    pub status: MemberStatus,
+}
+
+endpoint!(
+    /// Mutating. The code is used up.
+    for_stores = true, MemberActivate = "api.member.member.activate", ActivateRequest => ActivateReply
+);
+
+/// Sends another code. Exactly one of number and phone says to whom. The code before is void.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CodeSendRequest {
+    /// The caller's id of this operation, at most 64 characters.
+    pub operation_id: String,
+    /// The store at which the customer stands, whose codes are counted; the store of the registration if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
+    /// The number on the card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_no: Option<String>,
+    /// The phone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+}
+
+/// A code is on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CodeSendReply {
+    /// The member.
+    pub member_id: MemberId,
+    /// The number on the card.
+    pub member_no: String,
+    /// It holds until then.
+    pub not_after: DateTime<Utc>,
+}
+
+endpoint!(
+    /// Mutating. Too many codes to one phone, for one store or in all are refused with the time to wait.
+    for_stores = true, CodeSend = "api.member.code.send", CodeSendRequest => CodeSendReply
+);
+
+/// Grants or takes back one consent. Exactly one of id, number and phone says whose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ConsentChangeRequest {
+    /// The caller's id of this operation, at most 64 characters.
+    pub operation_id: String,
+    /// The member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_id: Option<MemberId>,
+    /// The number on the card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_no: Option<String>,
+    /// The phone: what a gateway knows of who answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    /// `sms`, `wechat`, `app`, `email`.
+    pub channel: String,
+    /// `service`, `promotion`.
+    pub purpose: String,
+    /// True: the member agrees. False: no longer.
+    pub granted: bool,
+}
+
+/// What the member agrees to now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ConsentChangeReply {
+    /// The member.
+    pub member_id: MemberId,
+    /// The number on the card.
+    pub member_no: String,
+    /// `<channel>:<purpose>`, sorted.
+    pub consents: Vec<String>,
+}
+
+endpoint!(
+    /// Mutating.
+    for_stores = true, ConsentChange = "api.member.consent.change", ConsentChangeRequest => ConsentChangeReply
+);
+
+/// Changes what is known of a member; what is not named stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct MemberUpdateRequest {
+    /// The caller's id of this operation, at most 64 characters.
+    pub operation_id: String,
+    /// The number on the card.
+    pub member_no: String,
+    /// The name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The mobile number, which nobody else has. A code sent to the one before is void.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    /// Day of birth. The first one counts at once, a change from the next calendar year.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub birthday: Option<NaiveDate>,
+    /// The customer's identity at the group's WeChat account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wechat_openid: Option<String>,
+    /// The language to be told in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
+    /// Vehicles that the member owns, too. One that the member has by VIN or plate gets what is new of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "strict::objects")]
+    pub add_vehicles: Vec<VehicleInput>,
+    /// Vehicles that the member no longer owns, by VIN or plate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "strict::objects")]
+    pub remove_vehicles: Vec<VehicleInput>,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct MemberUpdateReply {
+    /// The member.
+    pub member_id: MemberId,
+    /// The number on the card.
+    pub member_no: String,
+    /// Something is different now.
+    pub changed: bool,
+    /// The first calendar year in which the birthday counts, if it was ever changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub birthday_from_year: Option<i32>,
+    /// How many vehicles are known.
+    pub vehicles: u32,
+}
+
+endpoint!(
+    /// Mutating.
+    for_stores = true, MemberUpdate = "api.member.member.update", MemberUpdateRequest => MemberUpdateReply
 );
 
 /// Names a member.
@@ -140,6 +308,35 @@ pub struct MemberReply {
 endpoint!(
     /// Who has this number?
     for_stores = true, MemberGet = "api.member.member.get", MemberRequest => MemberReply
+);
+
+/// Looks for members by whatever is at hand: at least one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct MemberSearchRequest {
+    /// The number on the card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_no: Option<String>,
+    /// The phone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    /// The VIN of a vehicle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vin: Option<String>,
+    /// The plate of a vehicle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plate: Option<String>,
+}
+
+/// Who fits at least one of the keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct MemberSearchReply {
+    /// By number; personal values are masked. Nobody: empty.
+    pub members: Vec<MemberReply>,
+}
+
+endpoint!(
+    /// Who has this number, phone, VIN or plate?
+    for_stores = true, MemberSearch = "api.member.member.search", MemberSearchRequest => MemberSearchReply
 );
 
 /// Whom to reach.

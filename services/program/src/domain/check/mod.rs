@@ -12,6 +12,7 @@ mod expiry;
 mod file;
 mod findings;
 mod holidays;
+mod membership;
 mod messages;
 mod program;
 mod section;
@@ -32,8 +33,8 @@ use findings::Findings;
 /// A program's files: name (`earn.toml`) to content.
 pub type Files = BTreeMap<String, String>;
 
-/// The files of a program; of these `holidays.toml` and `campaigns.toml` may be missing.
-pub const FILES: [&str; 8] = [PROGRAM, STORES, EARN, EXPIRY, TIERS, HOLIDAYS, CAMPAIGNS, MESSAGES];
+/// The files of a program; of these `holidays.toml`, `campaigns.toml` and `membership.toml` may be missing.
+pub const FILES: [&str; 9] = [PROGRAM, STORES, EARN, EXPIRY, TIERS, HOLIDAYS, CAMPAIGNS, MEMBERSHIP, MESSAGES];
 
 const PROGRAM: &str = "program.toml";
 const STORES: &str = "stores.toml";
@@ -42,6 +43,7 @@ const EXPIRY: &str = "expiry.toml";
 const TIERS: &str = "tiers.toml";
 const HOLIDAYS: &str = "holidays.toml";
 const CAMPAIGNS: &str = "campaigns.toml";
+const MEMBERSHIP: &str = "membership.toml";
 const MESSAGES: &str = "messages.toml";
 
 /// Reads a program: the rules with warnings, or all findings if at least one is an error.
@@ -72,6 +74,11 @@ pub fn check(files: &Files) -> Result<(Program, Vec<ProgramFinding>), Vec<Progra
     } else {
         Some((Vec::new(), Stacking::default()))
     };
+    let membership = if files.contains_key(MEMBERSHIP) {
+        open(files, MEMBERSHIP, &mut found).and_then(|file| membership::read(file, &mut found))
+    } else {
+        Some(Membership::default())
+    };
     let messages = open(files, MESSAGES, &mut found).and_then(|file| messages::read(file, steps, &mut found));
     let program = (|| {
         let (name, time_zone) = head?;
@@ -88,7 +95,7 @@ pub fn check(files: &Files) -> Result<(Program, Vec<ProgramFinding>), Vec<Progra
             campaigns,
             stacking,
             holidays: holidays?,
-            membership: Membership::default(),
+            membership: membership?,
             messages: messages?,
         })
     })();

@@ -423,3 +423,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn membership_is_usual_but_for_what_is_said() {
+    let (program, _) = check(&points()).expect("program");
+    assert!(program.membership.is_default());
+    let (program, _) = check(&with("membership.toml", "activation_days = 14\npending_days = 60\n")).expect("program");
+    assert_eq!((program.membership.activation_days, program.membership.pending_days, program.membership.code_attempts), (14, 60, 5));
+    for (content, expected, why) in [
+        ("activation_days = 0", "membership.toml:1 activation_days:", "from 1 to 90"),
+        ("code_minutes = \"10\"", "membership.toml:1 code_minutes:", "whole number"),
+        ("activation_days = 1\nlapse_warning_days = 2", "membership.toml:2 lapse_warning_days:", "more than activation_days"),
+        ("codes_per_day = 3", "membership.toml:1 codes_per_day:", "unknown key"),
+    ] {
+        expect_one(&with("membership.toml", content), expected, why);
+    }
+}

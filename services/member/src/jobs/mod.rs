@@ -1,0 +1,3 @@
+//! Timed entrances.
+
+pub mod lapse;
