@@ -12,9 +12,9 @@ use jifen_contracts::{
     event::{MemberCodeIssued, MemberRegistered},
     program::AppliedProgram,
 };
-use jifen_kernel::clock::ManualClock;
+use jifen_kernel::clock::{ManualClock, local_date};
 use jifen_runtime::{Running, ServiceConfig, ask, context::ClockHandle, daily};
-use jifen_testkit::{Schema, TestEnv, samples, service_config};
+use jifen_testkit::{DEADLINE, Schema, TestEnv, eventually, samples, service_config};
 use serde_json::{Value, json};
 
 /// A service, its surroundings, and somebody who asks.
@@ -166,9 +166,16 @@ impl Bench {
         ask::<CodeSend>(&self.caller, &CodeSendRequest { operation_id, store: None, member_no, phone: None }).await
     }
 
-    /// The day's work up to now.
+    /// The day's work up to now, whether it is done here or the copy is at it already.
     pub async fn run_days(&self, running: &Running) {
-        daily::run_due(running.cx(), &jifen_member::Lapse).await.expect("done");
+        let today = local_date(running.cx().clock.now(), self.program.program.time_zone());
+        eventually(DEADLINE, || async {
+            daily::run_due(running.cx(), &jifen_member::Lapse).await.expect("done");
+            let done = "select count(*) > 0 from member.job_day where job = 'lapse' and day = $1 and done_at is not null";
+            let done: bool = sqlx::query_scalar(done).bind(today).fetch_one(self.env.admin_pool()).await.expect("looked up");
+            done.then_some(())
+        })
+        .await;
     }
 }
 
