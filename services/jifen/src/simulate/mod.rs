@@ -9,7 +9,8 @@
 //! A replay sees the invoices in the order of the file and keeps what the rules look back at (first spending, daily caps, budgets),
 //! so that its result is exact and the same every time.
 //!
-//! What it can't know: tiers and birthdays of the customers, and refunds. Everybody has the lowest tier and no birthday.
+//! What it can't know: birthdays, refunds, and what the customers had before the first recorded invoice. Everybody begins in the
+//! lowest tier, and rises where points alone decide it.
 
 mod replay;
 mod report;

@@ -16,6 +16,7 @@ use jifen_points::domain::{
     base,
     post_invoice::{Valued, decide_daily_cap, decide_value},
 };
+use jifen_tier::domain::ladder::{needs_facts, rank_at};
 
 /// What a program would have brought.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub struct Replay<'a> {
     /// Base points of a customer's day, where a daily cap asks for them.
     daily: HashMap<(MemberId, NaiveDate), Points>,
     budgets: Budgets,
+    /// Qualifying points so far, where they alone decide the tier.
+    qualifying: Option<HashMap<MemberId, Points>>,
     outcome: Outcome,
 }
 
@@ -73,6 +76,7 @@ impl<'a> Replay<'a> {
             customers: HashSet::new(),
             daily: HashMap::new(),
             budgets: Budgets::default(),
+            qualifying: (!needs_facts(&applied.program)).then(HashMap::new),
             outcome: Outcome::default(),
         }
     }
@@ -111,6 +115,7 @@ impl<'a> Replay<'a> {
             paid_visit: valued.base.paid_visit,
         };
         let bonus = self.assess(&earned);
+        self.rise(&earned, bonus);
         self.outcome.base += base;
         self.outcome.first_spending += first_spending;
         *self.outcome.stores.entry(recorded.store.clone()).or_default() += base + first_spending + bonus;
@@ -125,10 +130,26 @@ impl<'a> Replay<'a> {
         valued
     }
 
+    /// The customer before this invoice.
+    fn person(&self, member: MemberId) -> Person {
+        let tiers = &self.applied.program.tiers;
+        let had = self.qualifying.as_ref().map(|all| all.get(&member).copied().unwrap_or_default());
+        let rank = had.and_then(|points| rank_at(tiers, points));
+        Person { tier: rank.and_then(|rank| tiers.get(rank)).map(|tier| tier.code.clone()), birthday_month: None }
+    }
+
+    /// What the invoice brought counts towards the tier, but for categories that don't.
+    fn rise(&mut self, earned: &Earned, bonus: Points) {
+        let Some(qualifying) = &mut self.qualifying else { return };
+        let not = &self.applied.program.earn.not_qualifying;
+        let base = earned.categories.iter().filter(|category| !not.contains(&category.category)).map(|category| category.base);
+        *qualifying.entry(earned.member_id).or_default() += base.sum::<Points>() + earned.first_spending + bonus;
+    }
+
     fn assess(&mut self, earned: &Earned) -> Points {
         // Points names each category once: what it has valued is always an accrual.
         let Ok(accrual) = Accrual::try_new(earned) else { return Points::ZERO };
-        let assessment = assess(&self.rules, &accrual, &Person::default(), &mut self.budgets);
+        let assessment = assess(&self.rules, &accrual, &self.person(earned.member_id), &mut self.budgets);
         let mut bonus = Points::ZERO;
         for grant in assessment.grants {
             bonus += grant.points;

@@ -67,5 +67,7 @@ pub fn show(names: &[String], outcomes: &[Outcome], out: Printer) {
         outcome.stores.iter().find(|(known, _)| known.as_str() == code).map_or(Points::ZERO, |(_, points)| *points)
     };
     table("store", stores, &of, true);
-    out.line("tiers and birthdays of the customers are not known here: everybody has the lowest tier and no birthday; a point is worth 0.01 yuan");
+    out.line(
+        "everybody begins in the lowest tier (and rises where points alone decide it) and has no birthday; a point is worth 0.01 yuan",
+    );
 }

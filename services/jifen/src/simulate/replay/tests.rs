@@ -67,6 +67,16 @@ fn the_documents_numbers_come_out() {
     assert_eq!((unknown.invoices, unknown.without_rate, unknown.unknown.len()), (0, 1, 1));
 }
 
+/// The tier before the invoice decides, and a tier is reached by what was replayed.
+#[test]
+fn who_has_risen_earns_faster() {
+    let mut program = program("", "");
+    let (silver, factor) = (program.program.tiers[1].code.clone(), jifen_kernel::Rate::try_new("1.2").expect("a rate"));
+    program.program.earn.tier_factors = BTreeMap::from([(silver, factor)]);
+    let bills = ["R1", "R2"].map(|number| bill(number, "13800138000", "2026-10-08", "repair", "6000"));
+    assert_eq!(sums(&outcome(&program, &bills)), [12_000, 100, 1_200, 13_300]);
+}
+
 #[test]
 fn made_up_invoices_are_the_same_for_the_same_seed() {
     let program = program("", DOUBLE);
