@@ -2,12 +2,12 @@
 
 use jifen_contracts::{
     Problem, code,
-    endpoint::{MessageOptOut, OptOutReply, OptOutRequest},
+    endpoint::{ConsentChangeRequest, MessageOptOut, OptOutReply, OptOutRequest},
 };
 use jifen_runtime::{Asked, Ctx, Failure, Mutation, Outbox};
 use sqlx::PgConnection;
 
-use crate::handlers::consent::{ConsentRequest, change_consent, operation_of};
+use crate::handlers::consent::{change_consent, operation_of};
 
 /// The purposes for which a consent exists.
 const PURPOSES: [&str; 2] = ["service", "promotion"];
@@ -53,8 +53,9 @@ async fn end(cx: &Ctx, request: &OptOutRequest) -> Result<OptOutReply, Problem> 
     if !PURPOSES.contains(&purpose.as_str()) {
         return Err(Problem::new(code::REQUEST_MALFORMED).detail("purpose is service or promotion").at("/purpose"));
     }
-    let change = ConsentRequest {
+    let change = ConsentChangeRequest {
         operation_id: operation_of(cx, &format!("opt_out\n{}", request.operation_id)),
+        member_id: None,
         member_no: Some(request.member_no.clone()),
         phone: None,
         channel: request.channel.as_str().to_owned(),

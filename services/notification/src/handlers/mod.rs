@@ -1,7 +1,7 @@
 //! What happens to a batch: telling members, hearing how it went and what they answered; and which lost commands are still needed.
 
 mod again;
-pub mod consent;
+pub(crate) mod consent;
 pub(crate) mod contacts;
 pub(crate) mod kept;
 mod reply;

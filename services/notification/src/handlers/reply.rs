@@ -3,7 +3,7 @@
 //! Nothing is written here: `member` remembers the operation, whose id is made of the reply itself. So whatever comes again asks
 //! again, and has no second effect.
 
-use jifen_contracts::{Problem, code, notify::GatewayReply, strict};
+use jifen_contracts::{Problem, code, endpoint::ConsentChangeRequest, notify::GatewayReply, strict};
 use jifen_runtime::{
     BatchHandler, Ctx, Decode, Failure, Fates, Incoming, Outbox, Poison,
     message::{Cause, RawMessage},
@@ -12,7 +12,7 @@ use jifen_runtime::{
 use serde::{Deserialize, de::IgnoredAny};
 use sqlx::PgConnection;
 
-use super::consent::{ConsentRequest, change_consent, operation_of};
+use super::consent::{change_consent, operation_of};
 use crate::domain::reply::is_opt_out;
 
 /// What `member` answers where a number is nobody's, or none at all: who answers need not be a customer.
@@ -115,10 +115,11 @@ impl BatchHandler for Reply {
 }
 
 /// The operation's id holds no personal value, and is the same whenever this reply comes.
-fn opt_out_of(cx: &Ctx, reply: &GatewayReply, channel: &str) -> ConsentRequest {
+fn opt_out_of(cx: &Ctx, reply: &GatewayReply, channel: &str) -> ConsentChangeRequest {
     let said = format!("{channel}\n{}\n{}\n{}", reply.from, reply.text, reply.at.timestamp_micros());
-    ConsentRequest {
+    ConsentChangeRequest {
         operation_id: operation_of(cx, &said),
+        member_id: None,
         member_no: None,
         phone: Some(reply.from.clone()),
         channel: channel.to_owned(),

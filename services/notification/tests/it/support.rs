@@ -10,15 +10,14 @@ use futures_util::StreamExt;
 use jifen_contracts::{
     Envelope, EventType, Problem,
     endpoint::{
-        Contact, Contacts, ContactsReply, ContactsRequest, Empty, Endpoint, Language, MemberGet, MemberReply, MemberRequest, MemberStatus,
-        NotificationCounts,
+        ConsentChange, ConsentChangeReply, ConsentChangeRequest, Contact, Contacts, ContactsReply, ContactsRequest, Empty, Endpoint,
+        Language, MemberGet, MemberReply, MemberRequest, MemberStatus, NotificationCounts,
     },
     event::{AccrualSettled, Balance, CampaignStarted, EntryKind, MemberRegistered, PostedEntry, TierUpgraded},
     notify::Command,
     program::AppliedProgram,
 };
 use jifen_kernel::{Clock, ManualClock, MemberId, Points, StoreCode, Token};
-use jifen_notification::handlers::consent::{ChangeConsent, ConsentRequest};
 use jifen_runtime::{Running, ask, context::ClockHandle};
 use jifen_testkit::{DEADLINE, Schema, TestEnv, bus, samples, service_config};
 use serde_json::json;
@@ -274,14 +273,14 @@ impl Bench {
     }
 
     /// Changes consents from here on, as `member` does, of the phones that are known; gives what it is asked.
-    pub async fn change_consents(&self) -> Arc<Mutex<Vec<ConsentRequest>>> {
+    pub async fn change_consents(&self) -> Arc<Mutex<Vec<ConsentChangeRequest>>> {
         let (nats, known, asked) = (self.env.nats("member").await, Arc::clone(&self.known), Arc::new(Mutex::new(Vec::new())));
-        let mut requests = nats.subscribe(ChangeConsent::SUBJECT).await.expect("subscription");
+        let mut requests = nats.subscribe(ConsentChange::SUBJECT).await.expect("subscription");
         nats.flush().await.expect("flush");
         let heard = Arc::clone(&asked);
         tokio::spawn(async move {
             while let Some(request) = requests.next().await {
-                let change: ConsentRequest = serde_json::from_slice(&request.payload).expect("request");
+                let change: ConsentChangeRequest = serde_json::from_slice(&request.payload).expect("request");
                 let found = {
                     let known = known.lock().expect("lock");
                     let is_meant = |contact: &&Contact| {
@@ -293,7 +292,7 @@ impl Bench {
                 heard.lock().expect("lock").push(change);
                 let mut headers = async_nats::HeaderMap::new();
                 let body = if let Some(member_id) = found {
-                    serde_json::to_vec(&json!({ "member_id": member_id, "consents": [] }))
+                    serde_json::to_vec(&ConsentChangeReply { member_id, member_no: String::new(), consents: Vec::new() })
                 } else {
                     headers.insert(async_nats::service::NATS_SERVICE_ERROR_CODE, "404");
                     serde_json::to_vec(&Problem::new(jifen_contracts::code::MEMBER_UNKNOWN))
