@@ -5,7 +5,7 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -45,18 +45,22 @@ impl Clock for Shifted {
     }
 }
 
-/// The machine's clock, or the one that a test moves.
+/// The machine's clock, or the one that a test moves: the same for all services of a process.
 pub fn clock() -> ClockHandle {
+    static CLOCK: OnceLock<ClockHandle> = OnceLock::new();
+    CLOCK.get_or_init(find).clone()
+}
+
+fn find() -> ClockHandle {
     let file = cfg!(debug_assertions).then(|| std::env::var_os(VARIABLE)).flatten();
     let Some(file) = file else { return ClockHandle::default() };
     let shifted = Arc::new(Shifted::default());
     shifted.look(Path::new(&file));
-    let follows = Arc::downgrade(&shifted);
+    let follows = Arc::clone(&shifted);
     tracing::warn!(file = %file.display(), "the time is a test's, not the machine's");
     std::thread::spawn(move || {
-        while let Some(shifted) = follows.upgrade() {
-            shifted.look(Path::new(&file));
-            drop(shifted);
+        loop {
+            follows.look(Path::new(&file));
             std::thread::sleep(LOOK_EVERY);
         }
     });

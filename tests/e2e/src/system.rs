@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use jifen_testkit::Programs;
 use nix::{
     sys::signal::{Signal, kill},
@@ -98,6 +99,34 @@ impl System {
     pub fn with(mut self, name: &str, value: impl ToString) -> Self {
         self.variables.push((name.to_owned(), value.to_string()));
         self
+    }
+
+    /// A system for which it is `instant` now; time goes on from there.
+    pub fn at(self, instant: DateTime<Utc>) -> Self {
+        self.travel(instant);
+        let clock = self.clock_file();
+        self.with("JIFEN_TEST_CLOCK", clock.display())
+    }
+
+    /// Moves the time of a system that was made with [`System::at`], also while it runs.
+    pub fn travel(&self, instant: DateTime<Utc>) {
+        // Written beside and renamed: a reader sees the old instant or the new one.
+        let new = self.dir.path().join("clock.new");
+        fs::write(&new, instant.to_rfc3339()).expect("the clock is written");
+        fs::rename(&new, self.clock_file()).expect("the clock is set");
+    }
+
+    /// Travels, and waits until the work of every day up to then is done.
+    pub async fn travel_and_work(&self, instant: DateTime<Utc>, client: &Client) {
+        self.travel(instant);
+        let day = (instant + TimeDelta::hours(8)).date_naive();
+        let mut database = PgConnection::connect(&self.database_url()).await.expect("the database");
+        until(&format!("the work of {day}"), PATIENCE, async || (behind(&mut database, day).await == 0).then_some(())).await;
+        self.quiet(client).await;
+    }
+
+    fn clock_file(&self) -> PathBuf {
+        self.dir.path().join("clock")
     }
 
     /// Its ports.
@@ -274,6 +303,17 @@ impl System {
         })
         .await;
     }
+}
+
+/// Jobs whose work of `day` is not done.
+async fn behind(database: &mut PgConnection, day: NaiveDate) -> i64 {
+    let each = SERVICES.map(|service| format!("select '{service}/' || job as job, day, done_at from {service}.job_day"));
+    let sql = format!(
+        "select count(*) from (select job, max(day) filter (where done_at is not null) as done from ({}) days group by job) jobs
+         where done is null or done < $1",
+        each.join(" union all ")
+    );
+    sqlx::query_scalar(AssertSqlSafe(sql)).bind(day).fetch_one(database).await.expect("the days")
 }
 
 /// Rows of all outboxes that are not published yet.

@@ -4,6 +4,7 @@
 mod amnesia;
 mod bad_documents;
 mod costs;
+mod defaults;
 mod documents;
 mod earning;
 mod figures;
@@ -14,4 +15,5 @@ mod operator;
 mod same_result;
 mod servers;
 mod stores;
+mod travel;
 mod waiting;
