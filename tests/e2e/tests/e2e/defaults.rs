@@ -241,10 +241,8 @@ async fn a_year_of_a_tier_ends_as_the_handbook_says() {
     let _alone = alone().await;
     let mut system = System::new().at(instant("2026-05-10T04:00:00Z"));
     system.start().await;
-    let preset = system.folder().join("annual");
-    let path = preset.to_str().expect("a path");
-    system.run(&["program", "get", "--preset", "annual-spend", "--into", path]).await.ok();
-    system.run(&["program", "apply", path, "--effective-from", "2026-05-10"]).await.ok();
+    let preset = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/programs/annual-spend");
+    system.run(&["program", "apply", preset, "--effective-from", "2026-05-10"]).await.ok();
     let client = system.client().await;
     let mut group = Group { system, client };
     let loses = group.register(1, json!({})).await;
@@ -257,7 +255,7 @@ async fn a_year_of_a_tier_ends_as_the_handbook_says() {
     for person in [1, 2] {
         group.bill(person, "SH01", &format!("Y{person}"), "2026-12-01T10:00:00+08:00", ("repair", "4999.99")).await;
     }
-    let warned = |commands: &[jifen_e2e::Heard]| commands.iter().filter(|heard| heard.data()["kind"] == "downgrade_warned").count();
+    let warned = |commands: &[jifen_e2e::Heard]| commands.iter().filter(|heard| heard.data()["kind"] == "downgrade_warning").count();
     group.at("2027-04-08T15:00:00Z").await;
     assert_eq!(warned(&group.client.all("NOTIFY").await), 0);
     group.at("2027-04-09T04:00:00Z").await;
