@@ -9,13 +9,14 @@ use jifen_contracts::subject::{STREAM_EVENTS, stream_of};
 use jifen_infra::rights::SERVICES;
 
 /// The durables that a service's `inbound.rs` names, with their streams: the first text behind each `.reads…(`, and the
-/// stream of the second one where a filter is given.
+/// stream of the second one where a filter is written out.
 fn named_in(source: &str) -> BTreeSet<(&str, &str)> {
     let call = |rest| {
         let (kind, rest): (&str, &str) = str::split_once(rest, "(\"")?;
         let (name, rest) = rest.split_once('"')?;
-        let filter = rest.split_once("&[\"").and_then(|(_, rest)| rest.split('"').next());
-        let stream = if kind.starts_with("_event") { STREAM_EVENTS } else { stream_of(filter?)? };
+        // Filters that aren't written out are made from types of events.
+        let filter = rest.strip_prefix(", &[\"").and_then(|rest| rest.split('"').next());
+        let stream = filter.filter(|_| !kind.starts_with("_event")).map_or(Some(STREAM_EVENTS), stream_of)?;
         Some((stream, name))
     };
     source.split(".reads").skip(1).filter_map(call).collect()
@@ -39,6 +40,6 @@ fn the_table_names_the_durables_of_the_services_and_no_others() {
 
 #[test]
 fn names_are_found_in_either_form() {
-    let source = r#"service.reads("a", &["pos.v1.>"], X).reads_event::<Y, _>("b", Z).answers(W)"#;
-    assert_eq!(named_in(source), BTreeSet::from([("POS", "a"), (STREAM_EVENTS, "b")]));
+    let source = r#"service.reads("a", &["pos.v1.>"], X).reads_event::<Y, _>("b", Z).reads("c", &Y::filters(), X).answers(W)"#;
+    assert_eq!(named_in(source), BTreeSet::from([("POS", "a"), (STREAM_EVENTS, "b"), (STREAM_EVENTS, "c")]));
 }

@@ -23,9 +23,13 @@ use crate::{
     sweep,
 };
 
-/// The span of what goes on beside the batches (sweeping, following the program, marking): whoever looks for the cost of a
+/// The span of what goes on beside the batches (sweeping, following the program, marking, timed work): whoever looks for the cost of a
 /// batch can tell it apart.
 pub const UPKEEP: &str = "upkeep";
+
+fn upkeep(cx: &Ctx) -> tracing::Span {
+    tracing::info_span!(parent: None, UPKEEP, service = cx.service)
+}
 
 type Micro = async_nats::service::Service;
 type Starting<'a> = Pin<Box<dyn Future<Output = Result<(), StartError>> + Send + 'a>>;
@@ -119,7 +123,7 @@ impl Service {
     pub fn job<J: Job>(mut self, job: J) -> Self {
         self.parts.push(Box::new(move |launch| {
             Box::pin(async move {
-                launch.tasks.spawn(job::keep(Arc::clone(launch.cx), Arc::new(job), launch.stop.clone()));
+                launch.tasks.spawn(job::keep(Arc::clone(launch.cx), Arc::new(job), launch.stop.clone()).instrument(upkeep(launch.cx)));
                 Ok(())
             })
         }));
@@ -130,7 +134,7 @@ impl Service {
     pub fn daily<J: DailyJob>(mut self, job: J) -> Self {
         self.parts.push(Box::new(move |launch| {
             Box::pin(async move {
-                launch.tasks.spawn(daily::keep(Arc::clone(launch.cx), Arc::new(job), launch.stop.clone()));
+                launch.tasks.spawn(daily::keep(Arc::clone(launch.cx), Arc::new(job), launch.stop.clone()).instrument(upkeep(launch.cx)));
                 Ok(())
             })
         }));
@@ -169,9 +173,8 @@ impl Service {
             .await
             .map_err(|e| StartError::Setup { service: cx.service, what: "micro service".to_owned(), why: e.to_string() })?;
         let keeping = TaskTracker::new();
-        let upkeep = || tracing::info_span!(parent: None, UPKEEP, service = cx.service);
-        keeping.spawn(sweep::keep(Arc::clone(&cx), self.wanted, stop_keeping.clone()).instrument(upkeep()));
-        keeping.spawn(programs::keep(Arc::clone(&cx), stop_keeping.clone()).instrument(upkeep()));
+        keeping.spawn(sweep::keep(Arc::clone(&cx), self.wanted, stop_keeping.clone()).instrument(upkeep(&cx)));
+        keeping.spawn(programs::keep(Arc::clone(&cx), stop_keeping.clone()).instrument(upkeep(&cx)));
         let (mut retries, mut lags) = (HashMap::new(), Vec::new());
         for part in self.parts {
             let launch = Launch { cx: &cx, micro: &micro, tasks: &tasks, stop: &stop, retries: &mut retries, lags: &mut lags };

@@ -160,7 +160,9 @@ impl Client {
 
     async fn look_what_waits(&self) -> Option<u64> {
         let mut waiting = 0;
-        for (stream, durable) in [("POS", "ingest_documents"), ("GATEWAY_RECEIPTS", "notification_gateway_receipts")] {
+        for (stream, durable) in
+            [("POS", "ingest_documents"), ("POS", "member_sign_up"), ("GATEWAY_RECEIPTS", "notification_gateway_receipts")]
+        {
             let stream = self.js.get_stream_no_info(stream).await.ok()?;
             let info = stream.consumer_info(durable).await.ok()?;
             waiting += info.num_pending + u64::try_from(info.num_ack_pending).expect("a count");

@@ -96,6 +96,8 @@ pub struct Found {
     pub accruals: Vec<AccrualRow>,
     pub sends: Vec<SendRow>,
     pub standings: Vec<StandingRow>,
+    /// Members and what countable benefits they were granted.
+    pub entitlements: Vec<(Uuid, Uuid)>,
     /// Status of each document.
     pub documents: BTreeMap<(String, String), String>,
     pub assessed: BTreeSet<(String, String)>,
@@ -123,6 +125,8 @@ impl Found {
              from points.account a where a.member_id = any($1)",
         );
         let accounts = accounts.bind(&ids).fetch_all(&mut *database).await?;
+        let entitlements = sqlx::query_as("select member_id, entitlement_id from tier.entitlement where member_id = any($1)");
+        let entitlements = entitlements.bind(&ids).fetch_all(&mut *database).await?;
         let standings = sqlx::query_as("select member_no, qualifying, tier, changes from tier.standing where member_id = any($1)");
         let standings = standings.bind(&ids).fetch_all(&mut *database).await?;
         let documents: Vec<(String, String, String)> =
@@ -166,6 +170,7 @@ impl Found {
             )
             .await?,
             standings,
+            entitlements,
             documents: documents.into_iter().map(|(store, number, status)| ((store, number), status)).collect(),
             assessed: assessed.into_iter().collect(),
             participations: participations

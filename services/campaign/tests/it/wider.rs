@@ -224,6 +224,8 @@ async fn members_are_told_once_before_a_campaign_and_when_it_begins() {
         .await;
     };
     let done = "select count(*) from job_day where job = 'announce_campaigns' and done_at is not null";
+    // The first day of an installation is that of its first look: it comes before the clock moves on.
+    days("2026-09-25T04:00:00Z", done, 1).await;
     days("2026-09-27T04:00:00Z", done, 3).await;
     let told = drained::<CampaignPreheated>(&env, "campaign_members").await;
     let lists: Vec<_> = told.iter().map(|event| (event.data.store.as_str(), event.data.members.len())).collect();

@@ -155,6 +155,8 @@ async fn earning_follows_the_exact_defaults() {
     }
     cards.insert(who::GOLD, group.register(who::GOLD, born(10)).await);
     cards.insert(who::LEAP, group.register(who::LEAP, json!({ "birthday": "1992-02-29" })).await);
+    // A bill finds its member from here on.
+    group.system.quiet(&group.client).await;
     for number in 0..4 {
         let receipt = group.bill(who::GOLD, "SH03", &format!("G{number}"), "2026-09-01T10:00:00+08:00", ("repair", "5000.00")).await;
         assert_eq!(receipt["status"], "accepted", "{receipt}");
@@ -163,6 +165,7 @@ async fn earning_follows_the_exact_defaults() {
 
     group.at("2026-10-03T04:00:00Z").await;
     cards.insert(who::PENDING, group.register(who::PENDING, json!({ "store_confirmed": false, "birthday": null })).await);
+    group.system.quiet(&group.client).await;
     group.bill(who::CAP, "SH01", "D2", "2026-10-02T10:00:00+08:00", ("maintenance", "4000.00")).await;
     group.bill(who::GOLD, "SH01", "D3", "2026-10-03T10:00:00+08:00", ("maintenance", "1000.00")).await;
     group.bill(who::WEEK, "SH01", "D6", "2026-09-30T16:00:00Z", ("maintenance", "100.00")).await;
@@ -247,6 +250,7 @@ async fn a_year_of_a_tier_ends_as_the_handbook_says() {
     let mut group = Group { system, client };
     let loses = group.register(1, json!({})).await;
     let keeps = group.register(2, json!({})).await;
+    group.system.quiet(&group.client).await;
     for person in [1, 2] {
         group.bill(person, "SH01", &format!("R{person}"), "2026-05-10T10:00:00+08:00", ("repair", "5000.00")).await;
     }

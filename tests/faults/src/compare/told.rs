@@ -57,7 +57,7 @@ fn points_by_document(round: &Round<'_>) -> BTreeMap<String, i64> {
     points
 }
 
-/// Every registration, every accrual with points, every step up has its row, and nothing else has.
+/// Every registration, every accrual with points, every step up, every countable benefit has its row, and nothing else has.
 fn occasions(round: &Round<'_>, wrong: &mut Vec<String>) {
     let found = &round.seen.found;
     let with_points = points_by_document(round);
@@ -69,7 +69,8 @@ fn occasions(round: &Round<'_>, wrong: &mut Vec<String>) {
         let id = found.members.get(&standing.member_no).map(ToString::to_string).unwrap_or_default();
         (1..=standing.changes).map(move |ordinal| format!("{id} tier_upgraded {ordinal}"))
     });
-    let expected = welcomes.chain(earned).chain(steps).collect();
+    let granted = found.entitlements.iter().map(|(member, entitlement)| format!("{member} entitlement_granted {entitlement}"));
+    let expected = welcomes.chain(earned).chain(steps).chain(granted).collect();
     let sends = found.sends.iter().map(|send| format!("{} {} {}", send.member_id, send.kind, send.business_key));
     same("occasions", expected, sends.collect(), wrong);
 }
