@@ -183,10 +183,10 @@ impl Bench {
         service_config(&self.env, "points")
     }
 
+    /// A copy that knows the rules from its first batch on.
     pub async fn copy(&self) -> Running {
-        let running = jifen_points::service().start(self.config()).await.expect("points starts");
-        running.cx().programs.learn([program(1)]);
-        running
+        samples::remember(&self.env, "points", &[program(1)]).await;
+        jifen_points::service().start(self.config()).await.expect("points starts")
     }
 
     /// Publishes events as their services would, each `times` times, as different messages of one event.
