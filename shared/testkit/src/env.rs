@@ -13,6 +13,10 @@ use crate::accounts::{test_keys, user_prefix};
 use crate::lease::{Lease, url_of};
 use crate::servers::Servers;
 use crate::template;
+use crate::wait::{DEADLINE, eventually};
+
+/// JetStream's code for a stream whose folder could not be made.
+const STORE_NOT_MADE: &str = "10049";
 
 /// A test has few connections: hundreds of tests share the server.
 const POOL_SIZE: u32 = 4;
@@ -61,7 +65,13 @@ impl TestEnv {
             // Most of the time there is none to delete, and that is fine.
             let _ = context.delete_stream(spec.name).await;
         }
-        Ok(streams::ensure_streams(&client, 1).await?)
+        // The broker says that a stream is gone while it still removes its folder, and then can't make a new one there for a moment.
+        let made = eventually(DEADLINE, || async {
+            let made = streams::ensure_streams(&client, 1).await;
+            let again = made.as_ref().is_err_and(|error| error.to_string().contains(STORE_NOT_MADE));
+            (!again).then_some(made)
+        });
+        Ok(made.await?)
     }
 
     /// The URL of a service's runtime role.

@@ -115,7 +115,7 @@ fn every_other_slip_is_found_in_its_line() {
     }
     let task = |task: &str| {
         let mut files = points();
-        files.get_mut("messages.toml").expect("file").push_str(&format!("[[task]]\n{task}\n"));
+        files.get_mut("messages.toml").expect("file").extend(["[[task]]\n", task, "\n"]);
         files
     };
     let lines = points()["messages.toml"].lines().count();
