@@ -43,7 +43,7 @@ pub trait DailyJob: Send + Sync + 'static {
 
 pub(crate) async fn keep<J: DailyJob>(cx: Arc<Ctx>, job: Arc<J>, stop: CancellationToken) {
     let mut done: Option<NaiveDate> = None;
-    let mut wait = limits::DAILY_LOOK;
+    let (mut wait, mut retry) = (limits::DAILY_LOOK, limits::DAILY_RETRY);
     loop {
         tokio::select! { () = stop.cancelled() => break, () = tokio::time::sleep(wait) => {} }
         wait = limits::DAILY_LOOK;
@@ -52,11 +52,12 @@ pub(crate) async fn keep<J: DailyJob>(cx: Arc<Ctx>, job: Arc<J>, stop: Cancellat
         while done.is_none_or(|done| done < today) && !stop.is_cancelled() {
             match part_of(&cx, job.as_ref(), today).await {
                 Ok(Look::Done(day)) => done = Some(day),
-                Ok(Look::Part) => {}
+                Ok(Look::Part) => retry = limits::DAILY_RETRY,
                 Ok(Look::Elsewhere) => break,
                 Err(error) => {
                     tracing::warn!(service = cx.service, job = J::NAME, %error, "a part of a day's work failed; it is due again");
-                    wait = limits::DAILY_RETRY;
+                    wait = retry;
+                    retry = (retry * 2).min(limits::RETRY_LAST);
                     break;
                 }
             }

@@ -141,5 +141,5 @@ pub const EVENT_MAX_AGE_DAYS: i64 = 15;
 
 /// How often a copy looks whether a new business day has begun: a look in memory.
 pub const DAILY_LOOK: Duration = Duration::from_millis(250);
-/// Until a part of a day's work that failed is tried again.
+/// Until a part of a day's work that failed is tried again; twice as long each time, up to [`RETRY_LAST`].
 pub const DAILY_RETRY: Duration = Duration::from_secs(1);
