@@ -103,6 +103,7 @@ pub fn lapsed(account: &Account, business_date: NaiveDate, taken: &[(&PendingEnt
     };
     Some(Reversed {
         correction: CorrectionKind::Lapse,
+        number: None,
         source: document.source,
         store: document.store.clone(),
         document: document.document.clone(),
@@ -111,6 +112,10 @@ pub fn lapsed(account: &Account, business_date: NaiveDate, taken: &[(&PendingEnt
         at,
         business_date,
         entries: taken.iter().map(entry).collect(),
+        paid: Vec::new(),
+        vehicle: None,
+        visit_lost: false,
+        paid_visit_lost: false,
         balance: account.balance,
     })
 }

@@ -147,6 +147,8 @@ fn documents() -> [Message; 5] {
 fn events() -> Vec<Message> {
     vec![
         an_event::<event::InvoiceAccepted>("An invoice of a known member is in order."),
+        an_event::<event::InvoiceRefunded>("Some of an accepted invoice was paid back."),
+        an_event::<event::InvoiceVoided>("An accepted invoice counts no longer: cancelled, or replaced by another."),
         an_event::<event::DocumentRejected>("A document was refused; it is kept and can be resubmitted."),
         an_event::<event::InteractionRecorded>("A member did something that a program may reward."),
         an_event::<event::PartnerPurchaseRecorded>("A member bought from a partner."),
@@ -162,6 +164,7 @@ fn events() -> Vec<Message> {
         an_event::<event::AccrualAssessed>("The answer to one earned, also when there is no bonus."),
         an_event::<event::AccrualSettled>("An accrual is complete, base and bonus, as posted."),
         an_event::<event::Reversed>("A correction took back some of what an accrual earned."),
+        an_event::<event::Flagged>("A person should look at this; nothing waits for it."),
         an_event::<event::BudgetExhausted>("The last point of a campaign's budget was granted."),
         an_event::<event::BonusGranted>("A bonus that is no answer to an invoice."),
         an_event::<event::CampaignPreheated>("A campaign begins in a few days; who may take part."),

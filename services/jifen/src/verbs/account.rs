@@ -68,8 +68,8 @@ pub async fn show(client: &Client, member_no: &str, out: Printer) -> Result<()> 
 /// What an entry does to all that the member has: an activation only moves it.
 fn sign(kind: EntryKind) -> &'static str {
     match kind {
-        EntryKind::Lapse => "-",
-        EntryKind::Activation => "=",
+        EntryKind::Lapse | EntryKind::Reversal | EntryKind::Capture | EntryKind::Expiry => "-",
+        EntryKind::Activation | EntryKind::Repayment | EntryKind::Hold | EntryKind::Release => "=",
         _ => "+",
     }
 }

@@ -23,6 +23,16 @@ pub fn why(entry: &ListedEntry) -> Text {
         }
         EntryKind::Activation => Text::new("会员激活，待生效积分转为可用", "the member is activated: pending points became spendable"),
         EntryKind::Lapse => Text::new("会员未激活，待生效积分已收回", "the member wasn't activated: pending points went back"),
+        EntryKind::Reversal => of_reversal(&entry.posted.rule),
+        EntryKind::Repayment => Text::new("抵还欠分", "repaid a debt"),
+        EntryKind::Hold => Text::new("兑换/抵扣预占", "reserved for a redemption"),
+        EntryKind::Capture => Text::new("兑换/抵扣", "spent"),
+        EntryKind::Release => Text::new("预占取消，积分退回", "a reservation ended: points came back"),
+        EntryKind::Return => Text::new("所抵扣的结算单作废，积分退回", "what they were spent on was voided: points came back"),
+        EntryKind::Expiry => Text::new("积分到期", "expired unspent"),
+        EntryKind::Revival => Text::new("过期积分恢复", "expired points live again"),
+        EntryKind::Adjustment => Text::new("人工调整", "adjusted by staff"),
+        EntryKind::Import => Text::new("期初余额导入", "an opening balance"),
     }
 }
 
@@ -48,6 +58,16 @@ fn of_bonus(entry: &ListedEntry, rate: &str) -> Text {
         format!("活动加倍：{category} 基础 {base} 分 × ({rate} - 1)，取整，以活动预算为限"),
         format!("campaign: {base} base points of {category} x ({rate} - 1), floored, within the campaign's budget"),
     )
+}
+
+/// The rule of a reversal is `<correction>:<number>`.
+fn of_reversal(rule: &str) -> Text {
+    let (kind, number) = rule.split_once(':').unwrap_or((rule, ""));
+    match kind {
+        "refund" => Text::new(format!("退款 {number}，积分冲回"), format!("refund {number}: points taken back")),
+        "void" => Text::new(format!("结算单作废 {number}，积分冲回"), format!("the invoice was voided by {number}: points taken back")),
+        _ => Text::new(format!("结算单由 {number} 取代，积分冲回"), format!("the invoice was replaced by {number}: points taken back")),
+    }
 }
 
 fn category_of(entry: &ListedEntry) -> &str {

@@ -17,11 +17,10 @@ use crate::domain::{
 };
 
 pub(super) fn kind_of(text: &str) -> Option<EntryKind> {
-    use EntryKind::{Accrual, Activation, Bonus, FirstSpending, Interaction, Lapse, Partner};
     if text == GRANT {
-        return Some(Bonus);
+        return Some(EntryKind::Bonus);
     }
-    [Accrual, FirstSpending, Bonus, Interaction, Partner, Activation, Lapse].into_iter().find(|kind| kind.as_str() == text)
+    EntryKind::ALL.into_iter().find(|kind| kind.as_str() == text)
 }
 
 /// A bonus that a campaign granted has a word of its own in the ledger: so its key can't be that of an invoice's bonus.

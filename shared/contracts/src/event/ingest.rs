@@ -71,6 +71,74 @@ pub struct InvoiceAccepted {
 }
 event!(InvoiceAccepted, "ingest", "invoice_accepted", |event| Some(&event.store));
 
+/// What a refund pays back on a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct RefundedLine {
+    /// The invoice's line.
+    pub line: u32,
+    /// How much.
+    pub amount: Money,
+}
+
+/// ingest: some of an accepted invoice was paid back. Published once per (store, refund_no), never before the invoice's
+/// [`InvoiceAccepted`]; carries the invoice's lines, so that whoever computes on net amounts needs nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct InvoiceRefunded {
+    /// The store of both.
+    pub store: StoreCode,
+    /// The refund's number there.
+    pub refund_no: String,
+    /// The invoice's.
+    pub invoice_no: String,
+    /// Whose invoice.
+    pub member_id: MemberId,
+    /// The number on the card.
+    pub member_no: String,
+    /// When it was paid back; may lie before the invoice's own date.
+    pub refunded_at: DateTime<Utc>,
+    /// The local day of `refunded_at` in the program's zone.
+    pub business_date: NaiveDate,
+    /// When it first reached jifen.
+    pub received_at: DateTime<Utc>,
+    /// The invoice's stamp: a correction is computed under the rules that it earned under.
+    pub program_version: u32,
+    /// What this refund alone pays back; several of one line add up.
+    pub refunded: Vec<RefundedLine>,
+    /// The invoice's lines, as accepted.
+    pub lines: Vec<AcceptedLine>,
+    /// What was taken off the whole bill.
+    pub reductions: Vec<AcceptedReduction>,
+}
+event!(InvoiceRefunded, "ingest", "invoice_refunded", |event| Some(&event.store));
+
+/// ingest: an accepted invoice counts no longer. Published once per (store, invoice_no), never before the invoice's
+/// [`InvoiceAccepted`]: by a void, or by an invoice that replaces it, whichever came first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct InvoiceVoided {
+    /// The store of both.
+    pub store: StoreCode,
+    /// The void's number there, or that of the replacing invoice.
+    pub void_no: String,
+    /// The invoice's.
+    pub invoice_no: String,
+    /// Whose invoice.
+    pub member_id: MemberId,
+    /// The number on the card.
+    pub member_no: String,
+    /// When it was cancelled or replaced.
+    pub voided_at: DateTime<Utc>,
+    /// The local day of `voided_at` in the program's zone.
+    pub business_date: NaiveDate,
+    /// When it first reached jifen.
+    pub received_at: DateTime<Utc>,
+    /// The invoice's stamp.
+    pub program_version: u32,
+    /// Another invoice takes its place.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replaced: bool,
+}
+event!(InvoiceVoided, "ingest", "invoice_voided", |event| Some(&event.store));
+
 /// ingest: a document was refused; it is kept and can be resubmitted. Its subject's store is `_` if unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct DocumentRejected {

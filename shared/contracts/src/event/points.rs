@@ -71,6 +71,26 @@ pub enum EntryKind {
     Activation,
     /// Pending points went back: the member wasn't activated in time.
     Lapse,
+    /// A correction took back some of what another entry gave.
+    Reversal,
+    /// Spendable points repaid a debt.
+    Repayment,
+    /// Spendable points were reserved for a redemption.
+    Hold,
+    /// Reserved points were spent.
+    Capture,
+    /// Reserved points became spendable again.
+    Release,
+    /// Spent points came back: what they were spent on was voided.
+    Return,
+    /// Spendable points ended unspent.
+    Expiry,
+    /// Points that had ended live again.
+    Revival,
+    /// Staff corrected the account.
+    Adjustment,
+    /// An opening balance from another system.
+    Import,
 }
 
 impl EntryKind {
@@ -84,8 +104,39 @@ impl EntryKind {
             Self::Partner => "partner",
             Self::Activation => "activation",
             Self::Lapse => "lapse",
+            Self::Reversal => "reversal",
+            Self::Repayment => "repayment",
+            Self::Hold => "hold",
+            Self::Capture => "capture",
+            Self::Release => "release",
+            Self::Return => "return",
+            Self::Expiry => "expiry",
+            Self::Revival => "revival",
+            Self::Adjustment => "adjustment",
+            Self::Import => "import",
         }
     }
+
+    /// Every kind.
+    pub const ALL: [Self; 17] = [
+        Self::Accrual,
+        Self::FirstSpending,
+        Self::Bonus,
+        Self::Interaction,
+        Self::Partner,
+        Self::Activation,
+        Self::Lapse,
+        Self::Reversal,
+        Self::Repayment,
+        Self::Hold,
+        Self::Capture,
+        Self::Release,
+        Self::Return,
+        Self::Expiry,
+        Self::Revival,
+        Self::Adjustment,
+        Self::Import,
+    ];
 }
 
 /// One entry as posted.
@@ -209,6 +260,34 @@ impl AccrualSettled {
 pub enum CorrectionKind {
     /// It was pending too long: its member wasn't activated.
     Lapse,
+    /// Some of its amount was paid back.
+    Refund,
+    /// The invoice was cancelled.
+    Void,
+    /// Another invoice took its place.
+    Replacement,
+}
+
+impl CorrectionKind {
+    /// As on the wire and in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lapse => "lapse",
+            Self::Refund => "refund",
+            Self::Void => "void",
+            Self::Replacement => "replacement",
+        }
+    }
+}
+
+/// What a correction took off the customer-paid amount of a category.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CategoryPaid {
+    /// The category.
+    pub category: Token,
+    /// So much less was paid.
+    #[schemars(with = "String", extend("pattern" = "^[0-9]{1,16}(\\.[0-9]{1,2})?$"))]
+    pub paid: Money,
 }
 
 /// An entry that takes another one back.
@@ -233,12 +312,16 @@ pub struct ReversedEntry {
     pub pending: bool,
 }
 
-/// points: a correction took back some of what an accrual earned. Once per (correction, source, store, document); carries its own
-/// differences only, so consumers add, whatever comes first. Envelope `sequence` is the account's.
+/// points: a correction took back some of what an accrual earned. Carries its own differences only, so consumers add, whatever comes
+/// first: each entry once by its id, amounts and visits once by the event's id. A correction that came before the accrual was
+/// settled speaks twice: of the base when it is applied, of the bonus when that is posted. Envelope `sequence` is the account's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Reversed {
     /// Why.
     pub correction: CorrectionKind,
+    /// The correction's own number: of the refund, the void, the invoice that replaces this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<String>,
     /// What the accrual rests on.
     #[serde(default, skip_serializing_if = "AccrualSource::is_invoice")]
     pub source: AccrualSource,
@@ -254,9 +337,61 @@ pub struct Reversed {
     pub at: DateTime<Utc>,
     /// The accrual's local day.
     pub business_date: NaiveDate,
-    /// What is taken back.
+    /// What is taken back: none, where the correction moves no point.
     pub entries: Vec<ReversedEntry>,
+    /// By how much the customer-paid amounts fell, by category.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paid: Vec<CategoryPaid>,
+    /// The invoice's vehicle, hashed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vehicle: Option<KeyedHash>,
+    /// The invoice was a visit, and is none any longer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub visit_lost: bool,
+    /// The invoice was a paid visit, and is none any longer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paid_visit_lost: bool,
     /// The member's balance after it.
     pub balance: Balance,
 }
 event!(Reversed, "points", "reversed", |event| Some(&event.store));
+
+/// Why a person should look at something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FlagReason {
+    /// More was refunded on a line than it had cost.
+    RefundExceedsLine,
+    /// A settled bill was reopened under another number.
+    InvoiceReplaced,
+}
+
+impl FlagReason {
+    /// As on the wire and in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RefundExceedsLine => "refund_exceeds_line",
+            Self::InvoiceReplaced => "invoice_replaced",
+        }
+    }
+}
+
+/// points: a person should look at this. Nothing waits for it. Once per (reason, store, document).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Flagged {
+    /// Why.
+    pub reason: FlagReason,
+    /// The document's store.
+    pub store: StoreCode,
+    /// The document.
+    pub document: String,
+    /// What made it so: the number of the refund or of the replacing invoice.
+    pub by: String,
+    /// Whose account.
+    pub member_id: MemberId,
+    /// The number on the card.
+    pub member_no: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+event!(Flagged, "points", "flagged", |event| Some(&event.store));
