@@ -8,6 +8,8 @@ use jifen_kernel::{MemberId, Money, Points, StoreCode, Token};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::lots::LotPart;
+
 /// The hash of the newest entry.
 pub type Head = [u8; 32];
 
@@ -26,6 +28,8 @@ pub struct Account {
     pub first_spending_ordinal: i32,
     /// A grant of the first spending stands.
     pub first_spending_stands: bool,
+    /// Invoices with a net customer-paid amount in a category that earns.
+    pub spendings: i32,
     /// Entries so far.
     pub sequence: i64,
     /// The chain's head.
@@ -71,7 +75,67 @@ pub struct Movement {
     pub of_entry: Option<Uuid>,
 }
 
+/// A place where points can be. Only a member's own have a balance row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Side {
+    /// Spendable.
+    Active,
+    /// Earned, not spendable yet.
+    Pending,
+    /// Held for a redemption.
+    Reserved,
+    /// Owed: what leaves here makes it more.
+    Debt,
+    /// Not the member's: `issued:SH01`, `redeemed:SH02`, `expired`.
+    Outside(String),
+}
+
+impl Side {
+    /// As in the ledger.
+    fn into_name(self) -> String {
+        match self {
+            Self::Active => "active".to_owned(),
+            Self::Pending => "pending".to_owned(),
+            Self::Reserved => "reserved".to_owned(),
+            Self::Debt => "debt".to_owned(),
+            Self::Outside(name) => name,
+        }
+    }
+}
+
+/// What an entry does to all that was ever earned: corrections, spending, expiry and adjustments have rules of their own.
+fn effect_on_lifetime(kind: EntryKind) -> i64 {
+    match kind {
+        EntryKind::Accrual | EntryKind::FirstSpending | EntryKind::Bonus | EntryKind::Interaction | EntryKind::Partner => 1,
+        EntryKind::Lapse | EntryKind::Reversal => -1,
+        _ => 0,
+    }
+}
+
 impl Movement {
+    /// Points of a lot that move on; the account numbers them.
+    pub fn of_lot(part: &LotPart, kind: EntryKind, entry_id: Uuid, posted_at: DateTime<Utc>) -> Self {
+        Self {
+            entry_id,
+            source: AccrualSource::Invoice,
+            kind,
+            store: part.store.clone(),
+            document: part.document.clone(),
+            category: None,
+            rule: kind.as_str().to_owned(),
+            ordinal: 0,
+            points: part.points,
+            lot_id: part.lot_id,
+            expires_on: part.expires_on,
+            paid: None,
+            rate: None,
+            base: None,
+            posted_at,
+            qualifying: false,
+            of_entry: None,
+        }
+    }
+
     /// Counts in all that was ever earned: what qualifies, and what partners and campaigns give.
     fn in_lifetime(&self) -> bool {
         self.qualifying || matches!(self.source, AccrualSource::PartnerPurchase | AccrualSource::Grant)
@@ -107,6 +171,7 @@ impl Account {
             lifetime: Points::ZERO,
             first_spending_ordinal: 0,
             first_spending_stands: false,
+            spendings: 0,
             sequence: 0,
             head: [0; 32],
         }
@@ -114,36 +179,52 @@ impl Account {
 
     /// Credits an accrual: the funder's points become the member's, spendable or `pending`.
     pub fn credit(&mut self, funder: String, movement: Movement, pending: bool) -> Entry {
-        if pending {
-            self.balance.pending += movement.points;
-        } else {
-            self.balance.active += movement.points;
-        }
-        if movement.in_lifetime() {
-            self.lifetime += movement.points;
-        }
-        self.append(funder, if pending { "pending" } else { "active" }.into(), movement, pending)
+        self.book(Side::Outside(funder), if pending { Side::Pending } else { Side::Active }, movement)
     }
 
     /// Makes pending points spendable.
     pub fn activate(&mut self, movement: Movement) -> Entry {
-        self.balance.pending = self.balance.pending - movement.points;
-        self.balance.active += movement.points;
-        self.append("pending".to_owned(), "active".into(), movement, false)
+        self.book(Side::Pending, Side::Active, movement)
     }
 
     /// Gives pending points back to who funded them.
     pub fn lapse(&mut self, funder: String, movement: Movement) -> Entry {
-        self.balance.pending = self.balance.pending - movement.points;
-        if movement.in_lifetime() {
-            self.lifetime = self.lifetime - movement.points;
+        self.book(Side::Pending, Side::Outside(funder), movement)
+    }
+
+    /// Moves points of a lot on. Such entries may come often for one document: each is numbered by its place in the chain.
+    pub fn transfer(&mut self, from: Side, to: Side, movement: Movement) -> Entry {
+        let ordinal = i32::try_from(self.sequence + 1).unwrap_or(i32::MAX);
+        self.book(from, to, Movement { ordinal, ..movement })
+    }
+
+    fn book(&mut self, from: Side, to: Side, movement: Movement) -> Entry {
+        let points = movement.points;
+        let pending = to == Side::Pending || (from == Side::Pending && to != Side::Active);
+        match &from {
+            Side::Active => self.balance.active = self.balance.active - points,
+            Side::Pending => self.balance.pending = self.balance.pending - points,
+            Side::Reserved => self.balance.reserved = self.balance.reserved - points,
+            Side::Debt => self.balance.debt += points,
+            Side::Outside(_) => {}
         }
-        self.append("pending".to_owned(), funder.into(), movement, true)
+        match &to {
+            Side::Active => self.balance.active += points,
+            Side::Pending => self.balance.pending += points,
+            Side::Reserved => self.balance.reserved += points,
+            Side::Debt => self.balance.debt = self.balance.debt - points,
+            Side::Outside(_) => {}
+        }
+        if movement.in_lifetime() {
+            self.lifetime += Points(points.0 * effect_on_lifetime(movement.kind));
+        }
+        self.append(from.into_name(), to.into_name().into(), movement, pending)
     }
 
     fn append(&mut self, debit: String, credit: Cow<'static, str>, movement: Movement, pending: bool) -> Entry {
         assert!(movement.points.is_positive(), "a movement moves at least one point");
-        assert!(self.balance.pending >= Points::ZERO && self.balance.active >= Points::ZERO, "no balance is below zero");
+        let own = self.balance;
+        assert!([own.active, own.pending, own.reserved, own.debt].iter().all(|points| *points >= Points::ZERO), "no balance is below zero");
         // The database keeps microseconds; the hash must not know more.
         let movement = Movement { posted_at: movement.posted_at.trunc_subsecs(6), ..movement };
         self.sequence += 1;
@@ -282,9 +363,9 @@ mod tests {
             (posted.pending, account.balance.pending, account.balance.active, account.lifetime),
             (true, Points(12), Points(0), Points(12))
         );
-        let moved = account.activate(movement(5));
+        let moved = account.activate(Movement { kind: EntryKind::Activation, ..movement(5) });
         assert_eq!((moved.debit.as_str(), moved.credit.as_ref()), ("pending", "active"));
-        let lapsed = account.lapse("issued:SH01".to_owned(), movement(7));
+        let lapsed = account.lapse("issued:SH01".to_owned(), Movement { kind: EntryKind::Lapse, ..movement(7) });
         assert_eq!((lapsed.debit.as_str(), lapsed.credit.as_ref()), ("pending", "issued:SH01"));
         assert_eq!(
             (account.balance.pending, account.balance.active, account.lifetime, account.sequence),

@@ -176,7 +176,7 @@ pub fn decide_credit(
         of_entry: None,
     };
     let entry = account.credit(funder_of(accrual), movement, pending);
-    Posting { entries: vec![entry], ..Posting::default() }.with_lot(lot_id, pending.then_some(accrual.business_date))
+    Posting { entries: vec![entry], ..Posting::default() }.with_lot(account, pending.then_some(accrual.business_date), next_id)
 }
 
 /// A partner pays for what its customers earn; everything else is the store's.

@@ -8,6 +8,7 @@ pub mod direct;
 pub mod expiry;
 pub mod explain;
 pub mod interaction;
+pub mod lots;
 pub mod partner;
 pub mod post_invoice;
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::{
     base::{InvoiceBase, NoRate, decide_base},
     caps,
     expiry::expires_on,
+    lots::{LotPart, Lots, repay},
 };
 
 /// What the invoice alone decides, whatever the account holds.
@@ -48,6 +49,8 @@ pub struct Lot {
     pub lot_id: Uuid,
     /// How many.
     pub points: Points,
+    /// How many of them are left: a debt is repaid first.
+    pub remaining: Points,
     /// Waits for its member's activation: the business date of what earned it.
     pub pending_since: Option<NaiveDate>,
 }
@@ -57,6 +60,8 @@ pub struct Lot {
 pub struct Posting {
     /// In their order.
     pub entries: Vec<Entry>,
+    /// What of them repaid a debt at once.
+    pub repayments: Vec<Entry>,
     /// None when no point moves.
     pub lot: Option<Lot>,
     /// Of them: the first spending.
@@ -64,10 +69,19 @@ pub struct Posting {
 }
 
 impl Posting {
-    /// Puts the points of the entries into a lot; `pending_since` if they wait.
-    pub fn with_lot(mut self, lot_id: Uuid, pending_since: Option<NaiveDate>) -> Self {
+    /// Puts the points of the entries into a lot; `pending_since` if they wait. A debt is repaid with what doesn't.
+    pub fn with_lot(mut self, account: &mut Account, pending_since: Option<NaiveDate>, next_id: &mut dyn FnMut() -> Uuid) -> Self {
+        let Some(Entry { movement, .. }) = self.entries.first() else { return self };
         let points: Points = self.entries.iter().map(|entry| entry.movement.points).sum();
-        self.lot = points.is_positive().then_some(Lot { lot_id, points, pending_since });
+        let (lot_id, posted_at) = (movement.lot_id, movement.posted_at);
+        let mut remaining = points;
+        if pending_since.is_none() && account.balance.debt.is_positive() {
+            let (store, document, expires_on) = (movement.store.clone(), movement.document.clone(), movement.expires_on);
+            let mut lots = Lots::new(vec![LotPart { lot_id, store, document, expires_on, points }]);
+            self.repayments = repay(account, &mut lots, posted_at, next_id);
+            remaining = lots.total();
+        }
+        self.lot = Some(Lot { lot_id, points, remaining, pending_since });
         self
     }
 }
@@ -119,6 +133,7 @@ pub fn decide_posting(
         };
         posting.entries.push(account.credit(issued_by(&invoice.store), movement, pending));
     }
+    account.spendings += i32::from(valued.base.is_spending);
     if valued.base.is_spending && !account.first_spending_stands && earn.first_spending.is_positive() {
         account.first_spending_stands = true;
         account.first_spending_ordinal += 1;
@@ -132,7 +147,7 @@ pub fn decide_posting(
         };
         posting.entries.push(account.credit(issued_by(&invoice.store), movement, pending));
     }
-    posting.with_lot(lot_id, pending.then_some(invoice.business_date))
+    posting.with_lot(account, pending.then_some(invoice.business_date), next_id)
 }
 
 #[cfg(test)]

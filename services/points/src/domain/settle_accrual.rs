@@ -121,7 +121,7 @@ pub fn decide_settlement(
         };
         posting.entries.push(account.credit(issued_by(&accrual.store), movement, pending));
     }
-    posting.with_lot(lot_id, pending.then_some(accrual.business_date))
+    posting.with_lot(account, pending.then_some(accrual.business_date), next_id)
 }
 
 #[cfg(test)]

@@ -5,13 +5,22 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use jifen_contracts::event::MemberActivated;
 use jifen_kernel::MemberId;
-use jifen_runtime::{BatchHandler, Ctx, Event, Failure, Fates, Incoming, Outbox};
+use jifen_runtime::{BadRow, BatchHandler, Ctx, Event, Failure, Fates, Incoming, Outbox};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::ids;
 use crate::{
-    domain::activation::decide_activation,
-    store::{accounts, activations, entries},
+    domain::{
+        account::{Account, Entry},
+        activation::decide_activation,
+        lots::{LotPart, Lots, repay},
+    },
+    store::{
+        accounts,
+        activations::{self, PendingLot},
+        entries,
+    },
 };
 
 /// Activates accounts.
@@ -40,7 +49,7 @@ impl BatchHandler for MemberActivatedHandler {
         let members = members.map(|event| (event.member_id, event.member_no.as_str())).collect();
         let mut accounts = accounts::load_locked(tx, &members).await?;
         let members: Vec<MemberId> = new.into_iter().collect();
-        let lots = activations::take_lots(tx, &members, None).await?;
+        let mut lots = activations::take_lots(tx, &members, None).await?;
         if lots.is_empty() {
             return Ok(Fates::done());
         }
@@ -51,6 +60,7 @@ impl BatchHandler for MemberActivatedHandler {
         for (member_id, pending) in &pending {
             let account = accounts.get_mut(member_id).ok_or_else(|| Failure::defect("an account that was locked is missing"))?;
             moved.extend(decide_activation(account, pending, out.now(), &mut next_id));
+            moved.extend(repay_with(account, &mut lots, out.now(), &mut next_id)?);
         }
         // Save.
         entries::save_entries(tx, &moved.iter().collect::<Vec<_>>()).await?;
@@ -58,4 +68,24 @@ impl BatchHandler for MemberActivatedHandler {
         accounts::save(tx, &accounts).await?;
         Ok(Fates::done())
     }
+}
+
+/// A debt is repaid with what has just become spendable.
+fn repay_with(
+    account: &mut Account,
+    lots: &mut [PendingLot],
+    at: DateTime<Utc>,
+    next_id: &mut dyn FnMut() -> Uuid,
+) -> Result<Vec<Entry>, Failure> {
+    if !account.balance.debt.is_positive() {
+        return Ok(Vec::new());
+    }
+    let mut own: Vec<&mut PendingLot> = lots.iter_mut().filter(|lot| lot.member_id == account.member_id).collect();
+    let parts: Result<Vec<LotPart>, BadRow> = own.iter().map(|lot| lot.part()).collect();
+    let mut spendable = Lots::new(parts?);
+    let repayments = repay(account, &mut spendable, at, next_id);
+    for (lot_id, left) in spendable.changed() {
+        own.iter_mut().filter(|lot| lot.lot_id == lot_id).for_each(|lot| lot.remaining = left);
+    }
+    Ok(repayments)
 }

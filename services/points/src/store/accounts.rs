@@ -37,9 +37,9 @@ pub async fn load_locked(tx: &mut PgConnection, members: &BTreeMap<MemberId, &st
 
 async fn lock(tx: &mut PgConnection, members: &[Uuid]) -> Result<Accounts, Failure> {
     let rows = sqlx::query!(
-        "select member_id, member_no, active, pending, reserved, debt, lifetime, first_spending_ordinal, first_spending_stands,
-                sequence, head
-         from account where member_id = any($1) order by member_id for update",
+        r#"select member_id, member_no, active, pending, reserved, debt, lifetime, first_spending_ordinal, first_spending_stands,
+                coalesce(spendings, 0) as "spendings!", sequence, head
+         from account where member_id = any($1) order by member_id for update"#,
         members
     )
     .fetch_all(tx)
@@ -59,6 +59,7 @@ async fn lock(tx: &mut PgConnection, members: &[Uuid]) -> Result<Accounts, Failu
             lifetime: Points(row.lifetime),
             first_spending_ordinal: row.first_spending_ordinal,
             first_spending_stands: row.first_spending_stands,
+            spendings: row.spendings,
             sequence: row.sequence,
             head,
         };
@@ -72,9 +73,11 @@ pub async fn save(tx: &mut PgConnection, accounts: &Accounts) -> Result<(), Fail
     let each = || accounts.values();
     sqlx::query!(
         "update account a set active = u.active, pending = u.pending, lifetime = u.lifetime, first_spending_ordinal = u.ordinal,
-                first_spending_stands = u.stands, sequence = u.sequence, head = u.head
-         from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::int[], $5::bool[], $6::bigint[], $7::bytea[], $8::bigint[])
-              u(member_id, active, lifetime, ordinal, stands, sequence, head, pending)
+                first_spending_stands = u.stands, sequence = u.sequence, head = u.head, reserved = u.reserved, debt = u.debt,
+                spendings = nullif(u.spendings, 0)
+         from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::int[], $5::bool[], $6::bigint[], $7::bytea[], $8::bigint[],
+                     $9::bigint[], $10::bigint[], $11::int[])
+              u(member_id, active, lifetime, ordinal, stands, sequence, head, pending, reserved, debt, spendings)
          where a.member_id = u.member_id",
         &each().map(|a| a.member_id.0).collect::<Vec<_>>(),
         &each().map(|a| a.balance.active.0).collect::<Vec<_>>(),
@@ -84,6 +87,9 @@ pub async fn save(tx: &mut PgConnection, accounts: &Accounts) -> Result<(), Fail
         &each().map(|a| a.sequence).collect::<Vec<_>>(),
         &each().map(|a| a.head.to_vec()).collect::<Vec<_>>(),
         &each().map(|a| a.balance.pending.0).collect::<Vec<_>>(),
+        &each().map(|a| a.balance.reserved.0).collect::<Vec<_>>(),
+        &each().map(|a| a.balance.debt.0).collect::<Vec<_>>(),
+        &each().map(|a| a.spendings).collect::<Vec<_>>(),
     )
     .execute(tx)
     .await?;

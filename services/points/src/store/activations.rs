@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use jifen_kernel::{MemberId, Points};
-use jifen_runtime::Failure;
+use jifen_kernel::{MemberId, Points, StoreCode};
+use jifen_runtime::{BadRow, Failure};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::jobs::Part;
+use crate::{domain::lots::LotPart, jobs::Part};
 
 /// Claims activations, in the order of `members`; gives back those that were not known before.
 pub async fn claim(tx: &mut PgConnection, members: &BTreeMap<MemberId, DateTime<Utc>>) -> Result<BTreeSet<MemberId>, Failure> {
@@ -46,10 +46,21 @@ pub struct PendingLot {
     pub document: String,
     /// How many.
     pub points: Points,
+    /// How many of them are left: a debt is repaid first.
+    pub remaining: Points,
     /// Its last day.
     pub expires_on: NaiveDate,
     /// The local day of what earned it.
     pub business_date: NaiveDate,
+}
+
+impl PendingLot {
+    /// As it will be when it is spendable.
+    pub fn part(&self) -> Result<LotPart, BadRow> {
+        let bad = |_| BadRow { table: "pending_lot", key: self.lot_id.to_string(), what: "store" };
+        let store = StoreCode::try_new(self.store.as_str()).map_err(bad)?;
+        Ok(LotPart { lot_id: self.lot_id, store, document: self.document.clone(), expires_on: self.expires_on, points: self.remaining })
+    }
 }
 
 /// Takes the pending lots of locked members, those of business dates up to `up_to` if it is given.
@@ -68,6 +79,7 @@ pub async fn take_lots(tx: &mut PgConnection, members: &[MemberId], up_to: Optio
         store: row.store,
         document: row.document,
         points: Points(row.points),
+        remaining: Points(row.points),
         expires_on: row.expires_on,
         business_date: row.business_date,
     });
@@ -79,14 +91,13 @@ pub async fn save_lots(tx: &mut PgConnection, lots: &[PendingLot], at: DateTime<
     let each = || lots.iter();
     sqlx::query!(
         "insert into lot (member_id, lot_id, store, document, points, remaining, expires_on, created_at)
-         select u.member_id, u.lot_id, u.store, u.document, u.points, u.points, u.expires_on, $7
-         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::date[])
-              u(member_id, lot_id, store, document, points, expires_on)",
+         select u.*, $8 from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::date[]) u",
         &each().map(|lot| lot.member_id.0).collect::<Vec<_>>(),
         &each().map(|lot| lot.lot_id).collect::<Vec<_>>(),
         &each().map(|lot| lot.store.clone()).collect::<Vec<_>>(),
         &each().map(|lot| lot.document.clone()).collect::<Vec<_>>(),
         &each().map(|lot| lot.points.0).collect::<Vec<_>>(),
+        &each().map(|lot| lot.remaining.0).collect::<Vec<_>>(),
         &each().map(|lot| lot.expires_on).collect::<Vec<_>>(),
         at,
     )

@@ -43,7 +43,7 @@ pub(super) fn source_of(text: Option<&str>) -> Option<AccrualSource> {
 
 /// Writes the entries and lots of a batch's postings.
 pub async fn save(tx: &mut PgConnection, postings: &[Posting], at: DateTime<Utc>) -> Result<(), Failure> {
-    let entries: Vec<&Entry> = postings.iter().flat_map(|posting| &posting.entries).collect();
+    let entries: Vec<&Entry> = postings.iter().flat_map(|posting| posting.entries.iter().chain(&posting.repayments)).collect();
     if entries.is_empty() {
         return Ok(());
     }
@@ -63,14 +63,13 @@ pub async fn save(tx: &mut PgConnection, postings: &[Posting], at: DateTime<Utc>
 async fn save_lots(tx: &mut PgConnection, lots: &[(&Lot, &Entry)], at: DateTime<Utc>) -> Result<(), Failure> {
     sqlx::query!(
         "insert into lot (member_id, lot_id, store, document, points, remaining, expires_on, created_at)
-         select u.member_id, u.lot_id, u.store, u.document, u.points, u.points, u.expires_on, $7
-         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::date[])
-              u(member_id, lot_id, store, document, points, expires_on)",
+         select u.*, $8 from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::date[]) u",
         &lots.iter().map(|(_, entry)| entry.member_id.0).collect::<Vec<_>>(),
         &lots.iter().map(|(lot, _)| lot.lot_id).collect::<Vec<_>>(),
         &lots.iter().map(|(_, entry)| entry.movement.store.to_string()).collect::<Vec<_>>(),
         &lots.iter().map(|(_, entry)| entry.movement.document.clone()).collect::<Vec<_>>(),
         &lots.iter().map(|(lot, _)| lot.points.0).collect::<Vec<_>>(),
+        &lots.iter().map(|(lot, _)| lot.remaining.0).collect::<Vec<_>>(),
         &lots.iter().map(|(_, entry)| entry.movement.expires_on).collect::<Vec<_>>(),
         at,
     )
@@ -140,7 +139,7 @@ pub async fn save_entries(tx: &mut PgConnection, entries: &[&Entry]) -> Result<(
 pub async fn load_posted(tx: &mut PgConnection, keys: &[DocumentKey]) -> Result<HashMap<DocumentKey, Vec<PostedEntry>>, Failure> {
     let rows = sqlx::query!(
         r#"select store, document, entry_id, kind, rule, category, points, qualifying, pending,
-                  source is null and of_entry is null as "earned!"
+                  source is null and of_entry is null and kind in ('accrual', 'first_spending', 'bonus') as "earned!"
            from entry where (store, document) in (select * from unnest($1::text[], $2::text[])) order by member_id, sequence"#,
         &keys.iter().map(|key| key.0.clone()).collect::<Vec<_>>(),
         &keys.iter().map(|key| key.1.clone()).collect::<Vec<_>>(),

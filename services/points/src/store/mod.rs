@@ -6,4 +6,5 @@ pub mod activations;
 pub mod direct;
 pub mod entries;
 pub mod listing;
+pub mod lots;
 pub mod waiting;

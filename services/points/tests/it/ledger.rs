@@ -162,7 +162,8 @@ async fn the_runtime_role_can_only_append() {
         "update lot set points = 1",
         "update direct_accrual set points = 1",
         "delete from direct_accrual",
-        "update pending_lot set points = 1",
+        "update pending_lot set store = 'SH02'",
+        "delete from correction",
         "delete from activation",
     ] {
         let refused = sqlx::raw_sql(forbidden).execute(&pool).await.expect_err(forbidden);
