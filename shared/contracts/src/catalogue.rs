@@ -134,13 +134,16 @@ pub fn catalogue() -> Vec<Message> {
     all
 }
 
-fn documents() -> [Message; 5] {
+fn documents() -> [Message; 8] {
     [
         a_document::<document::Invoice>("A settled bill. Bare, or as a structured CloudEvent."),
+        a_document::<document::Refund>("Some of a settled bill was paid back. Bare, or as a structured CloudEvent."),
+        a_document::<document::Void>("A settled bill was cancelled. Bare, or as a structured CloudEvent."),
         a_document::<document::Interaction>("A member did something else than spending. Bare, or as a structured CloudEvent."),
         a_document::<document::VehicleSale>("A car was handed over. Bare, or as a structured CloudEvent."),
         a_document::<document::PartnerPurchase>("A member bought from a partner. Bare, or as a structured CloudEvent."),
         a_document::<document::SignUp>("A customer wants to be a member. Bare, or as a structured CloudEvent."),
+        a_document::<document::DayClose>("What a store says it did on a day. Bare, or as a structured CloudEvent."),
     ]
 }
 

@@ -60,6 +60,7 @@ codes! {
     DOCUMENT_DUPLICATE = "document.duplicate", 200, "相同单据已处理过，未重复计入", "the same document was seen before; nothing was counted twice";
     DOCUMENT_PARKED = "document.parked", 202, "未找到会员，单据已暂存，会员注册后自动计分", "no member fits yet; the document waits and earns when the customer registers";
     DOCUMENT_PARKED_REVIEW = "document.keys_disagree", 202, "客户信息指向不同会员，单据已暂存待人工核对", "the customer's keys point to different members; the document waits for review";
+    DOCUMENT_AWAITS_INVOICE = "document.awaits_invoice", 202, "所涉结算单尚未到达或尚未计分，单据已暂存，随后自动处理", "the invoice it is about has not come, or waits itself; the document waits and follows it";
     DOCUMENT_LAPSED = "document.lapsed", 409, "超过业务日期后九十天，暂存单据不再计分", "more than 90 days after its business date a waiting document no longer earns";
     DOCUMENT_UNDECODABLE = "document.undecodable", 400, "无法解析：不是有效的 UTF-8 JSON 对象", "not a JSON object in UTF-8";
     DOCUMENT_TOO_LARGE = "document.too_large", 413, "单据超过 256 KiB", "the document is larger than 256 KiB";
@@ -81,6 +82,8 @@ codes! {
     DOCUMENT_NO_CUSTOMER = "document.no_customer", 400, "客户信息至少需要一项：会员号、手机号、车架号或车牌", "the customer needs at least one of member_no, phone, vin and plate";
     DOCUMENT_TOO_MANY_LINES = "document.too_many_lines", 400, "单据超过 500 行", "the document has more than 500 lines";
     DOCUMENT_DUPLICATE_LINE = "document.duplicate_line", 400, "行号重复", "a line number stands twice";
+    DOCUMENT_UNKNOWN_LINE = "document.unknown_line", 400, "结算单中没有此行", "the invoice has no such line";
+    DOCUMENT_REPLACES_ITSELF = "document.replaces_itself", 400, "结算单不能替代自身", "an invoice can't replace itself";
     DOCUMENT_CONFLICT = "document.conflict", 409, "同一单号已有不同内容的单据", "another document with this number and other content exists";
     DOCUMENT_NOT_FOUND = "document.not_found", 404, "没有此单据", "there is no such document";
     DOCUMENT_NOT_IN_REVIEW = "document.not_in_review", 409, "此单据不在待核对之列", "this document does not wait for a review";

@@ -6,23 +6,29 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 mod customer;
+mod day_close;
 mod interaction;
 mod invoice;
 mod partner_purchase;
 mod reader;
+mod refund;
 pub(crate) mod schema;
 mod sign_up;
 #[cfg(test)]
 mod tests;
 mod vehicle_sale;
+mod void;
 
 pub use customer::{Buyer, Customer};
+pub use day_close::{DayClose, DayTotals};
 pub use interaction::Interaction;
 pub use invoice::{Invoice, Line, Payer, Reduction, ReductionKind};
 pub use partner_purchase::{PartnerPurchase, is_partner_code};
 pub use reader::{Fault, MAX_DOCUMENT_BYTES, MAX_LINES, Opened, open};
+pub use refund::{Refund, RefundLine};
 pub use sign_up::SignUp;
 pub use vehicle_sale::VehicleSale;
+pub use void::Void;
 
 /// The kinds of document that the contract knows, as in the subject.
 pub const KINDS: [&str; 8] = ["invoice", "refund", "void", "vehicle_sale", "interaction", "partner_purchase", "sign_up", "day_close"];

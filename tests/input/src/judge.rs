@@ -37,15 +37,19 @@ impl Judge {
         }
         let structured = message.get("specversion").is_some();
         let data = if structured { message["data"].take() } else { message };
-        // Of bills; other documents have neither.
+        // Of bills, refunds and days; other documents have none of these.
         let written_whole = |value: &Value| value.is_null() || value.is_u64();
         let lines = data["lines"].as_array().map(Vec::as_slice).unwrap_or_default();
-        if !written_whole(&data["odometer_km"]) || !lines.iter().all(|line| written_whole(&line["line"])) {
+        let alone = [&data["odometer_km"], &data["invoices"]["count"], &data["refunds"]["count"]];
+        if !alone.into_iter().all(written_whole) || !lines.iter().all(|line| written_whole(&line["line"])) {
             return Err("a whole number written with a point or exponent".to_owned());
         }
         let numbers: BTreeSet<u64> = lines.iter().filter_map(|line| line["line"].as_u64()).collect();
         if numbers.len() < lines.len() {
             return Err("a line's number twice".to_owned());
+        }
+        if data["replaces"].is_string() && data["replaces"] == data["invoice_no"] {
+            return Err("a bill that replaces itself".to_owned());
         }
         match lines.iter().find(|line| fen(&line["principal"]) > fen(&line["amount"])) {
             Some(_) => Err("a principal above its line's amount".to_owned()),

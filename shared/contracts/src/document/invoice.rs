@@ -159,12 +159,17 @@ impl StoreDocument for Invoice {
         if currency != "CNY" {
             return Err(Fault::at(code::DOCUMENT_BAD_FIELD, "/currency").detail("currency must be CNY"));
         }
+        let invoice_no = root.required("invoice_no", root.short("invoice_no")?)?;
+        let replaces = root.short("replaces")?;
+        if replaces.as_ref() == Some(&invoice_no) {
+            return Err(Fault::at(code::DOCUMENT_REPLACES_ITSELF, "/replaces"));
+        }
         Ok(Self {
             store,
-            invoice_no: root.required("invoice_no", root.short("invoice_no")?)?,
+            invoice_no,
             issued_at: root.required("issued_at", root.instant("issued_at")?)?,
             work_order: root.short("work_order")?,
-            replaces: root.short("replaces")?,
+            replaces,
             customer: Customer::read(&root)?,
             odometer_km: root.number("odometer_km", 10_000_000)?,
             advisor: root.short("advisor")?,
@@ -265,6 +270,7 @@ mod tests {
             ("/customer/phone", json!("12345"), "document.bad_field"),
             ("/currency", json!("USD"), "document.bad_field"),
             ("/reductions/0/kind", json!("gift"), "document.bad_field"),
+            ("/replaces", json!("R1"), "document.replaces_itself"),
             ("/store", json!("*"), "document.bad_field"),
         ];
         for (pointer, value, expected) in cases {

@@ -64,10 +64,20 @@ pub(super) fn instant(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "pattern": instant_pattern() })
 }
 
-/// A day of the calendar from 1900 to 2199, if given.
-pub(super) fn optional_day(_: &mut SchemaGenerator) -> Schema {
+/// A day of the calendar from 1900 to 2199.
+pub(super) fn day(_: &mut SchemaGenerator) -> Schema {
     let day = day_pattern("(?:19|20|21)[0-9]{2}", &format!("(?:20{LEAP_2000}|(?:19|21){LEAP})"));
-    or_null(json_schema!({ "type": "string", "pattern": format!("^{day}$") }))
+    json_schema!({ "type": "string", "pattern": format!("^{day}$") })
+}
+
+/// The same, if given.
+pub(super) fn optional_day(generator: &mut SchemaGenerator) -> Schema {
+    or_null(day(generator))
+}
+
+/// A number or code, empty, or not given.
+pub(super) fn filled_short(generator: &mut SchemaGenerator) -> Schema {
+    key_of(short(generator))
 }
 
 /// A person's name: 1 to 64 characters without control characters, not only blanks.
@@ -109,7 +119,7 @@ pub(super) fn key<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 
 /// The same for the member number.
 pub(super) fn member_no(generator: &mut SchemaGenerator) -> Schema {
-    key_of(short(generator))
+    filled_short(generator)
 }
 
 fn key_of(filled: Schema) -> Schema {

@@ -129,3 +129,59 @@ fn what_a_sign_up_leaves_out_is_not_given() {
     assert_eq!((least.consents, least.referral_code, least.store_confirmed), (None, None, false));
     assert!(!format!("{:?}", SignUp::read(good.as_object().expect("an object"))).contains("138001"), "it prints masked");
 }
+
+#[test]
+fn a_refund_is_read_or_refused() {
+    let good = json!({
+        "store": "SH01", "refund_no": "C-1", "invoice_no": "R1", "refunded_at": "2026-10-03T10:21:33+08:00",
+        "lines": [{"line": 1, "amount": "200.00"}, {"line": 2, "amount": "0"}], "reason": null, "customer": 7,
+    });
+    let cases = [
+        ("/refund_no", Value::Null, "document.missing_field"),
+        ("/invoice_no", json!(""), "document.bad_field"),
+        ("/invoice_no", Value::Null, "document.missing_field"),
+        ("/refunded_at", json!("2026-10-03"), "document.bad_date"),
+        ("/lines", json!([]), "document.missing_field"),
+        ("/lines", Value::Null, "document.missing_field"),
+        ("/lines/1/line", json!(1), "document.duplicate_line"),
+        ("/lines/0/line", json!("1"), "document.bad_field"),
+        ("/lines/0/amount", json!("-1"), "document.bad_amount"),
+        ("/lines/0/amount", Value::Null, "document.missing_field"),
+        ("/reason", json!("长".repeat(1_001)), "document.bad_field"),
+    ];
+    check::<Refund>(&good, &cases);
+}
+
+#[test]
+fn a_void_is_read_or_refused() {
+    let good = json!({"store": "SH01", "void_no": "V-1", "invoice_no": "R1", "voided_at": "2026-10-03T10:21:33+08:00"});
+    let cases = [
+        ("/void_no", json!(" V"), "document.bad_field"),
+        ("/invoice_no", Value::Null, "document.missing_field"),
+        ("/voided_at", Value::Null, "document.missing_field"),
+        ("/reason", json!(["x"]), "document.bad_field"),
+    ];
+    check::<Void>(&good, &cases);
+}
+
+#[test]
+fn a_day_close_is_read_or_refused() {
+    let good = json!({
+        "store": "SH01", "day": "2026-10-01", "invoices": {"count": 2, "sum": "51234.50", "first": "R1", "last": "R2"},
+        "refunds": {"count": 0, "sum": "0", "first": "", "last": null},
+    });
+    let cases = [
+        ("/day", json!("2026-02-30"), "document.bad_field"),
+        ("/day", Value::Null, "document.missing_field"),
+        ("/invoices", Value::Null, "document.missing_field"),
+        ("/invoices", json!([]), "document.bad_field"),
+        ("/invoices/count", json!(-1), "document.bad_field"),
+        ("/invoices/count", json!(1_000_001), "document.bad_field"),
+        ("/invoices/sum", json!(51234), "document.bad_amount"),
+        ("/refunds/count", Value::Null, "document.missing_field"),
+        ("/refunds/first", json!(7), "document.bad_field"),
+    ];
+    check::<DayClose>(&good, &cases);
+    let close = DayClose::read(good.as_object().expect("an object")).expect("a close");
+    assert_eq!(close.refunds.and_then(|refunds| refunds.first), None, "an empty text says nothing");
+}

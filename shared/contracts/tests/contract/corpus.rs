@@ -297,17 +297,30 @@ pub fn good(kind: &str) -> Value {
             "birthday": "1990-05-01", "vin": "LSVAU2A37N2183294", "plate": "沪A12345", "consents": ["sms:service", "wechat:promotion"],
             "referral_code": "K7M2Q9", "store_confirmed": true
         }),
+        "refund" => json!({
+            "store": "SH01", "refund_no": "C20261003-0001", "invoice_no": "R20261001-0007", "refunded_at": "2026-10-03T10:21:33+08:00",
+            "lines": [{ "line": 1, "amount": "200.00" }, { "line": 2, "amount": "9999999999.99" }], "reason": "退换机油"
+        }),
+        "void" => json!({
+            "store": "SH01", "void_no": "V20261003-0001", "invoice_no": "R20261001-0007", "voided_at": "2026-10-03T10:21:33+08:00",
+            "reason": "重复开单"
+        }),
+        "day_close" => json!({
+            "store": "SH01", "day": "2026-10-01",
+            "invoices": { "count": 42, "sum": "51234.50", "first": "R20261001-0001", "last": "R20261001-0042" },
+            "refunds": { "count": 1, "sum": "200.00", "first": "C20261001-0001", "last": "C20261001-0001" }
+        }),
         other => panic!("no document of kind {other}"),
     }
 }
 
 /// The kinds with a reader.
-pub const KINDS: [&str; 5] = ["invoice", "interaction", "vehicle_sale", "partner_purchase", "sign_up"];
+pub const KINDS: [&str; 8] = ["invoice", "refund", "void", "interaction", "vehicle_sale", "partner_purchase", "sign_up", "day_close"];
 
 /// Every place of a good document, and some that it has not.
 fn places(good: &Value) -> Vec<String> {
     let mut places = vec!["/unknown".to_owned()];
-    let lacking = [("/customer", "unknown"), ("/lines/0", "principal"), ("/lines/0", "unknown")];
+    let lacking = [("/customer", "unknown"), ("/lines/0", "principal"), ("/lines/0", "unknown"), ("/invoices", "unknown")];
     places.extend(lacking.iter().filter(|(parent, _)| good.pointer(parent).is_some()).map(|(parent, key)| format!("{parent}/{key}")));
     walk(good, "", &mut places);
     places
@@ -352,8 +365,8 @@ pub fn cases(kind: &str) -> Vec<Case> {
     for place in places(&good) {
         cases.push(Case { what: format!("{place} left out"), text: with(&good, &place, None).to_string() });
         let times = match place.as_str() {
-            "/issued_at" | "/occurred_at" | "/delivered_at" | "/at" => instants(),
-            "/birthday" => days(),
+            "/issued_at" | "/occurred_at" | "/delivered_at" | "/at" | "/refunded_at" | "/voided_at" => instants(),
+            "/birthday" | "/day" => days(),
             // Of so many a few, elsewhere.
             _ => instants().into_iter().step_by(9).chain(days().into_iter().step_by(31)).collect(),
         };
@@ -427,12 +440,14 @@ pub fn beyond_a_schema() -> Vec<(&'static str, Case)> {
     let case = |what: &str, text: String| Case { what: what.to_owned(), text };
     let good = good("invoice");
     let twice = with(&good, "/lines/1/line", Some(&json!(1))).to_string();
+    let itself = with(&good, "/replaces", Some(&json!("R20261001-0007"))).to_string();
     let more = with(&good, "/lines/1/amount", Some(&json!("499.99"))).to_string();
     let numbers = |written: &str| good.to_string().replace("30210", written);
     let large = with(&good, "/unknown", Some(&json!("x".repeat(256 * 1024)))).to_string();
     vec![
         ("items of a list can't be compared with each other", case("a line's number twice", twice)),
         ("two fields can't be compared with each other", case("a principal above its line's amount", more)),
+        ("two fields can't be compared with each other", case("a bill that replaces itself", itself)),
         ("1.0 is a whole number to a schema; the reader wants it written as one", case("30210.0", numbers("30210.0"))),
         ("1e3 is a whole number to a schema; the reader wants it written as one", case("3e4", numbers("3e4"))),
         ("a schema doesn't see the message's size", case("more than 256 KiB", large)),

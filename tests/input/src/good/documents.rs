@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{DIGITS, amount, code, customer, instant, invoice, optional, phone, plate, unknown};
+use super::{DIGITS, amount, code, customer, instant, invoice, long, optional, phone, plate, unknown};
 use crate::Dice;
 
 /// Every kind with a reader.
-pub const KINDS: [&str; 5] = ["invoice", "interaction", "vehicle_sale", "partner_purchase", "sign_up"];
+pub const KINDS: [&str; 8] = ["invoice", "refund", "void", "interaction", "vehicle_sale", "partner_purchase", "sign_up", "day_close"];
 /// Of the default program, without those that must be about something.
 const INTERACTIONS: [&str; 6] = ["suggestion", "share", "survey", "follow", "check_in", "profile"];
 
@@ -38,10 +38,52 @@ pub fn document(dice: &mut Dice, kind: &str, number: &str) -> Value {
             document.insert("amount".into(), json!(amount(dice, 10)));
         }
         "sign_up" => sign_up(dice, &mut document, number),
+        "refund" => {
+            document.insert("refund_no".into(), json!(number));
+            document.insert("invoice_no".into(), json!(code(dice)));
+            document.insert("refunded_at".into(), json!(instant(dice)));
+            document.insert("lines".into(), refunded(dice));
+            optional(dice, &mut document, "reason", |dice| json!(long(dice)));
+        }
+        "void" => {
+            document.insert("void_no".into(), json!(number));
+            document.insert("invoice_no".into(), json!(code(dice)));
+            document.insert("voided_at".into(), json!(instant(dice)));
+            optional(dice, &mut document, "reason", |dice| json!(long(dice)));
+        }
+        "day_close" => {
+            let day = *dice.pick(&["2026-05-01", "2024-02-29", "2000-01-01", "2025-12-31"]);
+            document.insert("day".into(), json!(day));
+            document.insert("invoices".into(), totals(dice));
+            optional(dice, &mut document, "refunds", totals);
+        }
         _ => return invoice(dice, number),
     }
     unknown(dice, &mut document);
     Value::Object(document)
+}
+
+fn refunded(dice: &mut Dice) -> Value {
+    let (count, first) = (*dice.pick(&[1, 1, 2, 30]), *dice.pick(&[0, 1, 900_000]));
+    let line = |place| {
+        let mut line = Map::new();
+        line.insert("line".into(), json!(first + place));
+        line.insert("amount".into(), json!(amount(dice, 10)));
+        unknown(dice, &mut line);
+        Value::Object(line)
+    };
+    (0..count).map(line).collect()
+}
+
+fn totals(dice: &mut Dice) -> Value {
+    let mut totals = Map::new();
+    totals.insert("count".into(), json!(*dice.pick(&[0, 1, 42, 1_000_000])));
+    totals.insert("sum".into(), json!(amount(dice, 10)));
+    for end in ["first", "last"] {
+        optional(dice, &mut totals, end, |dice| if dice.chance(20) { json!("\u{3000}") } else { json!(code(dice)) });
+    }
+    unknown(dice, &mut totals);
+    Value::Object(totals)
 }
 
 fn sign_up(dice: &mut Dice, document: &mut Map<String, Value>, number: &str) {
