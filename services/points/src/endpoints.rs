@@ -47,6 +47,7 @@ impl Query for Account {
                 lifetime: none,
                 expiring: Vec::new(),
                 sequence: 0,
+                frozen: false,
             });
         };
         let expiring = entries::list_expiring(&cx.pool, account.member_id).await.map_err(unavailable)?;
@@ -59,6 +60,7 @@ impl Query for Account {
             lifetime: account.lifetime,
             expiring: expiring.into_iter().map(|(on, points)| Expiring { on, points }).collect(),
             sequence: account.sequence,
+            frozen: false,
         })
     }
 }

@@ -8,18 +8,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::code::Text;
 
+mod adjustments;
 mod campaign;
 mod earn;
 mod holidays;
 mod membership;
 mod messages;
+mod redemption;
 mod tier;
 
+pub use adjustments::*;
 pub use campaign::*;
 pub use earn::*;
 pub use holidays::*;
 pub use membership::*;
 pub use messages::*;
+pub use redemption::*;
 pub use tier::*;
 
 /// One version of the rules, immutable.
@@ -64,6 +68,12 @@ pub struct Program {
     pub earn: Earn,
     /// How long points live.
     pub expiry: Expiry,
+    /// How points are spent.
+    #[serde(default, skip_serializing_if = "Redemption::is_default")]
+    pub redemption: Redemption,
+    /// What staff may correct.
+    #[serde(default, skip_serializing_if = "Adjustments::is_default")]
+    pub adjustments: Adjustments,
     /// The ladder, lowest first; the lowest begins at 0.
     pub tiers: Vec<Tier>,
     /// What holds for the whole ladder.

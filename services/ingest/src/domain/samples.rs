@@ -102,6 +102,8 @@ pub fn applied(version: u32, effective_from: &str) -> AppliedProgram {
             stacking: Stacking::default(),
             holidays: Vec::new(),
             membership: Membership::default(),
+            redemption: jifen_contracts::program::Redemption::default(),
+            adjustments: jifen_contracts::program::Adjustments::default(),
             messages: Messages { sign: "积分".to_owned(), ..Messages::default() },
         },
     }

@@ -18,10 +18,12 @@ use serde::Serialize;
 
 use super::check::Files;
 
+mod adjustments;
 mod messages;
+mod redemption;
 
-/// The files of a program, by name; `campaigns.toml` and `holidays.toml` only if they hold something, `membership.toml` only if it
-/// differs from what is usual. `check(files_of(program))` is `program`.
+/// The files of a program, by name; `campaigns.toml` and `holidays.toml` only if they hold something, `redemption.toml`,
+/// `adjustments.toml` and `membership.toml` only if they differ from what is usual. `check(files_of(program))` is `program`.
 pub fn files_of(program: &Program) -> Files {
     let mut files = Files::from([
         ("program.toml".to_owned(), lines([("name", quoted(&program.name)), ("time_zone", quoted(&program.time_zone))])),
@@ -44,6 +46,12 @@ pub fn files_of(program: &Program) -> Files {
     }
     if !program.holidays.is_empty() {
         files.insert("holidays.toml".to_owned(), holidays(&program.holidays));
+    }
+    if !program.redemption.is_default() {
+        files.insert("redemption.toml".to_owned(), redemption::written(&program.redemption));
+    }
+    if !program.adjustments.is_default() {
+        files.insert("adjustments.toml".to_owned(), adjustments::written(&program.adjustments));
     }
     if !program.membership.is_default() {
         files.insert("membership.toml".to_owned(), membership(&program.membership));
@@ -297,6 +305,9 @@ mod tests {
             let top = check(&files).expect(name).0.tiers.last().expect("a tier").code.clone();
             files.insert("campaigns.toml".to_owned(), campaigns.replace("TOP", top.as_str()));
             files.insert("membership.toml".to_owned(), "activation_days = 14\ncode_attempts = 3\n".to_owned());
+            files.insert("redemption.toml".to_owned(), "points_per_yuan = 50\nreturn_grace_days = 0\n".to_owned());
+            let role = "[[role]]\ncode = \"boss\"\nname = { zh = \"店长\", en = \"Boss\" }\nalone = 5\nwith_approval = 10\napproves = 0\n";
+            files.insert("adjustments.toml".to_owned(), role.to_owned());
             let stores = files["stores.toml"].replace("code = \"SH02\"", "code = \"SH02\"\nbrand = \"audi\"");
             files.insert("stores.toml".to_owned(), stores);
             let earn = files["earn.toml"].replace("first_spending = 100", "first_spending = 100\ninvoice_cap = 2000\ndaily_cap = 5000")

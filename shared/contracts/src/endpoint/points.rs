@@ -12,6 +12,12 @@ use crate::{
     program::Limit,
 };
 
+mod staff;
+mod till;
+
+pub use staff::*;
+pub use till::*;
+
 /// Points that end on a day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Expiring {
@@ -40,6 +46,9 @@ pub struct AccountReply {
     pub expiring: Vec<Expiring>,
     /// Entries so far.
     pub sequence: i64,
+    /// It earns, but nothing of it can be held, spent or taken.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub frozen: bool,
 }
 
 endpoint!(

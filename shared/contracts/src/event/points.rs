@@ -8,6 +8,12 @@ use uuid::Uuid;
 use super::KeyedHash;
 use crate::EventType;
 
+mod staff;
+mod till;
+
+pub use staff::*;
+pub use till::*;
+
 /// What an invoice earned in one category.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CategoryBase {

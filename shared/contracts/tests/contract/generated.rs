@@ -40,11 +40,13 @@ fn called(source: &str, call: &str) -> Vec<String> {
     source.split(call).skip(1).filter_map(|rest| rest.split_once(");").map(|(arguments, _)| arguments.to_owned())).collect()
 }
 
-/// The files of a module's folder, one after the other.
+/// The files of a module's folder and of those in it, one after the other.
 fn sources(folder: &str) -> String {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder);
-    let entries = fs::read_dir(folder).expect("the folder");
-    entries.map(|entry| fs::read_to_string(entry.expect("entry").path()).expect("source")).collect()
+    fn read(path: &std::path::Path) -> String {
+        let entries = fs::read_dir(path).expect("the folder").map(|entry| entry.expect("entry").path());
+        entries.map(|path| if path.is_dir() { read(&path) } else { fs::read_to_string(path).expect("source") }).collect()
+    }
+    read(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder))
 }
 
 #[test]

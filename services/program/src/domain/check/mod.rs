@@ -4,6 +4,7 @@
 //! key hides no other. Files that refer to others (campaigns name stores and categories) come after them; where the other
 //! file couldn't be read, the reference isn't judged.
 
+mod adjustments;
 mod benefits;
 mod campaign_days;
 mod campaigns;
@@ -15,6 +16,7 @@ mod holidays;
 mod membership;
 mod messages;
 mod program;
+mod redemption;
 mod section;
 mod stores;
 mod tiers;
@@ -24,7 +26,7 @@ use std::collections::BTreeMap;
 
 use jifen_contracts::{
     endpoint::ProgramFinding,
-    program::{Membership, Program, Stacking},
+    program::{Adjustments, Membership, Program, Redemption, Stacking},
 };
 
 use file::File;
@@ -33,13 +35,16 @@ use findings::Findings;
 /// A program's files: name (`earn.toml`) to content.
 pub type Files = BTreeMap<String, String>;
 
-/// The files of a program; of these `holidays.toml`, `campaigns.toml` and `membership.toml` may be missing.
-pub const FILES: [&str; 9] = [PROGRAM, STORES, EARN, EXPIRY, TIERS, HOLIDAYS, CAMPAIGNS, MEMBERSHIP, MESSAGES];
+/// The files of a program; of these `redemption.toml`, `adjustments.toml`, `holidays.toml`, `campaigns.toml` and `membership.toml`
+/// may be missing.
+pub const FILES: [&str; 11] = [PROGRAM, STORES, EARN, EXPIRY, REDEMPTION, ADJUSTMENTS, TIERS, HOLIDAYS, CAMPAIGNS, MEMBERSHIP, MESSAGES];
 
 const PROGRAM: &str = "program.toml";
 const STORES: &str = "stores.toml";
 const EARN: &str = "earn.toml";
 const EXPIRY: &str = "expiry.toml";
+const REDEMPTION: &str = "redemption.toml";
+const ADJUSTMENTS: &str = "adjustments.toml";
 const TIERS: &str = "tiers.toml";
 const HOLIDAYS: &str = "holidays.toml";
 const CAMPAIGNS: &str = "campaigns.toml";
@@ -63,22 +68,13 @@ pub fn check(files: &Files) -> Result<(Program, Vec<ProgramFinding>), Vec<Progra
         tiers::judge_earn(ladder, earn, &files[TIERS], &mut found);
     }
     let expiry = open(files, EXPIRY, &mut found).and_then(|file| expiry::read(file, &mut found));
-    let holidays = if files.contains_key(HOLIDAYS) {
-        open(files, HOLIDAYS, &mut found).and_then(|file| holidays::read(file, &mut found))
-    } else {
-        Some(Vec::new())
-    };
+    let redemption = optional(files, REDEMPTION, &mut found, redemption::read, Redemption::default);
+    let adjustments = optional(files, ADJUSTMENTS, &mut found, adjustments::read, Adjustments::default);
+    let holidays = optional(files, HOLIDAYS, &mut found, holidays::read, Vec::new);
     let known = campaigns::Known { stores: stores.as_deref(), earn: earn.as_ref(), tiers: steps, holidays: holidays.as_deref() };
-    let campaigns = if files.contains_key(CAMPAIGNS) {
-        open(files, CAMPAIGNS, &mut found).and_then(|file| campaigns::read(file, known, &mut found))
-    } else {
-        Some((Vec::new(), Stacking::default()))
-    };
-    let membership = if files.contains_key(MEMBERSHIP) {
-        open(files, MEMBERSHIP, &mut found).and_then(|file| membership::read(file, &mut found))
-    } else {
-        Some(Membership::default())
-    };
+    let read_campaigns = |file, found: &mut Findings| campaigns::read(file, known, found);
+    let campaigns = optional(files, CAMPAIGNS, &mut found, read_campaigns, || (Vec::new(), Stacking::default()));
+    let membership = optional(files, MEMBERSHIP, &mut found, membership::read, Membership::default);
     let messages = open(files, MESSAGES, &mut found).and_then(|file| messages::read(file, steps, &mut found));
     let program = (|| {
         let (name, time_zone) = head?;
@@ -90,6 +86,8 @@ pub fn check(files: &Files) -> Result<(Program, Vec<ProgramFinding>), Vec<Progra
             stores: stores?,
             earn: earn?,
             expiry: expiry?,
+            redemption: redemption?,
+            adjustments: adjustments?,
             tiers,
             ladder,
             campaigns,
@@ -103,6 +101,17 @@ pub fn check(files: &Files) -> Result<(Program, Vec<ProgramFinding>), Vec<Progra
         Some(program) if !found.any_error() => Ok((program, found.sorted())),
         _ => Err(found.sorted()),
     }
+}
+
+/// What a file says that may be missing; `usual` without it.
+fn optional<T>(
+    files: &Files,
+    name: &'static str,
+    found: &mut Findings,
+    read: impl FnOnce(File, &mut Findings) -> Option<T>,
+    usual: impl FnOnce() -> T,
+) -> Option<T> {
+    if files.contains_key(name) { open(files, name, found).and_then(|file| read(file, found)) } else { Some(usual()) }
 }
 
 /// A file, if it is there and is TOML.

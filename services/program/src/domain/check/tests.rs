@@ -439,3 +439,5 @@ fn membership_is_usual_but_for_what_is_said() {
         expect_one(&with("membership.toml", content), expected, why);
     }
 }
+
+mod spending;
