@@ -5,7 +5,7 @@ use jifen_runtime::{Event, Service};
 
 use crate::{
     endpoints::{Counts, History, Preview},
-    handlers::{CampaignNews, MemberNews, Reply, Report, Tell, Unanswered},
+    handlers::{CampaignNews, ExpiryNews, MemberNews, Reply, Report, Tell, Unanswered},
     jobs::{Birthdays, Forget, SendDue},
     opt_out::OptOut,
 };
@@ -16,6 +16,7 @@ use crate::{
 /// `evt.tier.upgraded.v1.*`            durable `notification_upgraded`           [`Tell`] tier upgraded
 /// [`MemberNews`]                      durable `notification_member_news`        [`Tell`] what happens to one member now and then
 /// [`CampaignNews`]                    durable `notification_campaign_news`      [`Tell`] campaign preheat and start
+/// [`ExpiryNews`]                      durable `notification_expiry_news`        [`Tell`] points that will end, or have
 /// `gateway.v1.*.receipt`              durable `notification_gateway_receipts`   [`Report`]
 /// `gateway.v1.*.reply`                durable `notification_gateway_replies`    [`Reply`]
 /// lost commands of `NOTIFY`           which are still needed                    [`Unanswered`]
@@ -27,7 +28,7 @@ use crate::{
 /// `api.notification.message.history`  read                                      [`History`]
 /// `api.notification.message.opt_out`  mutating                                  [`OptOut`]
 pub fn routes(service: Service) -> Service {
-    let (members, campaigns) = (MemberNews::filters(), CampaignNews::filters());
+    let (members, campaigns, expiry) = (MemberNews::filters(), CampaignNews::filters(), ExpiryNews::filters());
     service
         .reads_event("notification_registered", Tell::<Event<MemberRegistered>>::new())
         .reads_event("notification_code_issued", Tell::<Event<MemberCodeIssued>>::new())
@@ -35,6 +36,7 @@ pub fn routes(service: Service) -> Service {
         .reads_event("notification_upgraded", Tell::<Event<TierUpgraded>>::new())
         .reads("notification_member_news", &texts(&members), Tell::<MemberNews>::new())
         .reads("notification_campaign_news", &texts(&campaigns), Tell::<CampaignNews>::new())
+        .reads("notification_expiry_news", &texts(&expiry), Tell::<ExpiryNews>::new())
         .reads("notification_gateway_receipts", &["gateway.v1.*.receipt"], Report)
         .reads("notification_gateway_replies", &["gateway.v1.*.reply"], Reply)
         .republishes(Unanswered)

@@ -24,6 +24,7 @@ macro_rules! event {
 
 mod campaign;
 mod ingest;
+mod lots;
 mod member;
 mod notification;
 mod points;
@@ -32,6 +33,7 @@ mod tier;
 
 pub use campaign::*;
 pub use ingest::*;
+pub use lots::*;
 pub use member::*;
 pub use notification::*;
 pub use points::*;

@@ -102,6 +102,7 @@ pub const SERVICES: &[Service] = &[
             (STREAM_EVENTS, "notification_upgraded"),
             (STREAM_EVENTS, "notification_member_news"),
             (STREAM_EVENTS, "notification_campaign_news"),
+            (STREAM_EVENTS, "notification_expiry_news"),
             (STREAM_GATEWAY_RECEIPTS, "notification_gateway_receipts"),
             (STREAM_GATEWAY_RECEIPTS, "notification_gateway_replies"),
         ],

@@ -73,6 +73,7 @@ fn rule(kind: &str, per: Period, within_days: Option<u32>) -> InteractionRule {
         limit: Limit { count: 1, per },
         within_days,
         off: false,
+        pending: None,
     }
 }
 
@@ -95,7 +96,14 @@ pub fn applied(version: u32, effective_from: &str) -> AppliedProgram {
             time_zone: "Asia/Shanghai".to_owned(),
             stores: vec![store("SH01"), store("SH02")],
             earn: Earn { rates, first_spending: Points(100), interactions, partners, ..Earn::default() },
-            expiry: Expiry { months: 24, mode: ExpiryMode::EndOfMonth, min_days_after_posting: 30 },
+            expiry: Expiry {
+                months: 24,
+                mode: ExpiryMode::EndOfMonth,
+                min_days_after_posting: 30,
+                days: Vec::new(),
+                reminders: Expiry::usual_reminders(),
+                revival: None,
+            },
             tiers: Vec::new(),
             ladder: jifen_contracts::program::Ladder::default(),
             campaigns: Vec::new(),

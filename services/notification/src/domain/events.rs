@@ -4,9 +4,9 @@ use jifen_contracts::{
     EventType,
     endpoint::MemberStatus,
     event::{
-        AccrualSettled, AccrualSource, CampaignPreheated, CampaignStarted, EntitlementGranted, EntryKind, MemberActivated,
-        MemberCodeIssued, MemberLapseWarned, MemberLapsed, MemberRegistered, MemberUpdated, MonthDay, TierDowngradeWarned, TierDowngraded,
-        TierUpgraded,
+        AccrualSettled, AccrualSource, CampaignPreheated, CampaignStarted, EntitlementGranted, EntryKind, Expired, Expiring,
+        MemberActivated, MemberCodeIssued, MemberLapseWarned, MemberLapsed, MemberRegistered, MemberUpdated, MonthDay, TierDowngradeWarned,
+        TierDowngraded, TierUpgraded,
     },
     program::TaskKind,
 };
@@ -159,6 +159,31 @@ impl Occasional for AccrualSettled {
 fn code_of(rule: &str) -> Option<String> {
     let (_, code) = rule.split('@').next()?.split_once(':')?;
     Some(code.to_owned())
+}
+
+impl Occasional for Expiring {
+    /// Once for a day and a number of days ahead, however often it is said.
+    fn occasions(&self) -> Vec<Occasion> {
+        vec![Occasion {
+            member_id: self.member_id,
+            business_key: format!("{}/{}", self.on, self.days),
+            store: self.store.clone(),
+            rules: Rules::Version(self.program_version),
+            facts: Facts::Expiring { points: self.points, on: self.on, days: self.days, balance: self.balance.active },
+        }]
+    }
+}
+
+impl Occasional for Expired {
+    fn occasions(&self) -> Vec<Occasion> {
+        vec![Occasion {
+            member_id: self.member_id,
+            business_key: self.on.to_string(),
+            store: self.store.clone(),
+            rules: Rules::Version(self.program_version),
+            facts: Facts::Expired { points: self.points, on: self.on, balance: self.balance.active },
+        }]
+    }
 }
 
 impl Occasional for TierUpgraded {

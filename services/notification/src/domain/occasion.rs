@@ -81,6 +81,26 @@ pub enum Facts {
         /// What can be spent now.
         balance: Points,
     },
+    /// Points will end.
+    Expiring {
+        /// How many.
+        points: Points,
+        /// Their last local day.
+        on: NaiveDate,
+        /// So many days ahead.
+        days: u32,
+        /// What can be spent now.
+        balance: Points,
+    },
+    /// Points ended.
+    Expired {
+        /// How many.
+        points: Points,
+        /// Their last local day.
+        on: NaiveDate,
+        /// What can be spent now.
+        balance: Points,
+    },
     /// A higher tier was reached.
     TierUpgraded {
         /// Its code.
@@ -146,6 +166,8 @@ impl Facts {
             Self::Rewarded { source: AccrualSource::PartnerPurchase, .. } => MessageKind::PartnerEarned,
             Self::Rewarded { source: AccrualSource::Grant, .. } => MessageKind::GrantEarned,
             Self::Rewarded { .. } => MessageKind::InteractionEarned,
+            Self::Expiring { .. } => MessageKind::PointsExpiring,
+            Self::Expired { .. } => MessageKind::PointsExpired,
             Self::TierUpgraded { .. } => MessageKind::TierUpgraded,
             Self::DowngradeWarning { .. } => MessageKind::DowngradeWarning,
             Self::TierDowngraded { .. } => MessageKind::TierDowngraded,
@@ -164,7 +186,7 @@ impl Facts {
             Self::LapseWarning { on, .. } | Self::DowngradeWarning { on, .. } => Some(clock::start_of_day(*on, zone)),
             Self::Campaign { started: false, from, .. } => Some(clock::start_of_day(*from, zone)),
             Self::Campaign { started: true, to, .. } => behind(*to),
-            Self::Birthday { on, .. } => behind(*on),
+            Self::Birthday { on, .. } | Self::Expiring { on, .. } => behind(*on),
             _ => None,
         }
     }

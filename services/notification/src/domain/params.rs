@@ -79,6 +79,13 @@ pub fn params_of(
             );
             params.extend([("what", what), ("points", number(*points)), ("balance", number(*balance))]);
         }
+        Facts::Expiring { points, on, days, balance } => {
+            let days = Points(i64::from(*days));
+            params.extend([("points", number(*points)), ("date", on.to_string()), ("days", number(days)), ("balance", number(*balance))]);
+        }
+        Facts::Expired { points, on, balance } => {
+            params.extend([("points", number(*points)), ("date", on.to_string()), ("balance", number(*balance))]);
+        }
         Facts::TierUpgraded { to } | Facts::TierDowngraded { to } => params.push(("tier_name", tier(to)?)),
         Facts::DowngradeWarning { from, to, on } => {
             params.extend([("tier_name", tier(from)?), ("next_tier_name", tier(to)?), ("date", on.to_string())]);

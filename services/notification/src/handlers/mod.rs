@@ -14,4 +14,4 @@ pub use again::Unanswered;
 pub use reply::{Replied, Reply};
 pub use report::{Report, Reported};
 pub use tell::Tell;
-pub use told::{CampaignNews, MemberNews, Told};
+pub use told::{CampaignNews, ExpiryNews, MemberNews, Told};

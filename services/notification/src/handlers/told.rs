@@ -3,8 +3,8 @@
 use jifen_contracts::{
     EventType,
     event::{
-        CampaignPreheated, CampaignStarted, EntitlementGranted, MemberActivated, MemberLapseWarned, MemberLapsed, MemberUpdated,
-        TierDowngradeWarned, TierDowngraded,
+        CampaignPreheated, CampaignStarted, EntitlementGranted, Expired, Expiring, MemberActivated, MemberLapseWarned, MemberLapsed,
+        MemberUpdated, TierDowngradeWarned, TierDowngraded,
     },
 };
 use jifen_runtime::{
@@ -94,4 +94,9 @@ one_of!(
 one_of!(
     /// What concerns many members at once: read apart, so that nobody's own news waits behind it.
     CampaignNews: CampaignPreheated, CampaignStarted
+);
+
+one_of!(
+    /// What the end of a month brings to very many members: read apart, too.
+    ExpiryNews: Expiring, Expired
 );

@@ -3,8 +3,8 @@
 use jifen_contracts::{
     endpoint::MemberStatus,
     event::{
-        CodePurpose, EntitlementGranted, EntryKind, MemberActivated, MemberCodeIssued, MemberLapseWarned, TierDowngradeWarned,
-        TierDowngraded,
+        Balance, CodePurpose, EntitlementGranted, EntryKind, Expired, Expiring, MemberActivated, MemberCodeIssued, MemberLapseWarned,
+        TierDowngradeWarned, TierDowngraded,
     },
 };
 use jifen_kernel::{Money, Points, Token};
@@ -147,4 +147,51 @@ async fn staff_are_asked_once_to_call_after_a_repair() {
         (Some("repair_call"), Some("2026-10-04"), Some("2026-10-08"), Some("R1"))
     );
     assert!(copies.0.stop().await && copies.1.stop().await);
+}
+
+/// One message a last day and number of days ahead, and one when they are over; whatever comes twice.
+#[tokio::test]
+async fn ends_of_points_are_told_once() {
+    let bench = Bench::start_at("2028-10-24T09:00:00+08:00").await;
+    bench.knows(1, &["sms:service"]);
+    bench.answer_contacts().await;
+    let copy = bench.copy(500).await;
+    let on = "2028-10-31".parse().expect("day");
+    let balance = Balance { active: Points(1_500), ..Balance::default() };
+    let expiring = |days: u32, points: i64| Expiring {
+        store: store(),
+        member_id: member(1),
+        member_no: "M1".to_owned(),
+        on,
+        days,
+        points: Points(points),
+        program_version: 1,
+        at: instant("2028-10-24T00:00:01+08:00"),
+        balance,
+    };
+    // Said late, with another number: the first one stands.
+    bench.publish_all(&[expiring(30, 1_200), expiring(7, 1_100), expiring(7, 1_000)]).await;
+    bench.settle().await;
+    let expired = Expired {
+        store: store(),
+        member_id: member(1),
+        member_no: "M1".to_owned(),
+        on,
+        points: Points(900),
+        funded_by: Vec::new(),
+        program_version: 1,
+        at: instant("2028-11-01T00:00:01+08:00"),
+        balance,
+    };
+    bench.publish_all(&[expired.clone(), expired]).await;
+    bench.settle().await;
+    assert_eq!(
+        bench.texts().await,
+        [
+            "+8613800000001 points_expired 【会员中心】900 2028-10-31 1500 v1",
+            "+8613800000001 points_expiring 【会员中心】1100 2028-10-31 7 1500 v1",
+            "+8613800000001 points_expiring 【会员中心】1200 2028-10-31 30 1500 v1"
+        ]
+    );
+    assert!(copy.stop().await);
 }

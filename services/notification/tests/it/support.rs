@@ -23,13 +23,14 @@ use jifen_testkit::{DEADLINE, Schema, TestEnv, bus, samples, service_config};
 use serde_json::json;
 use uuid::Uuid;
 
-pub const DURABLES: [(&str, &str); 8] = [
+pub const DURABLES: [(&str, &str); 9] = [
     ("EVENTS", "notification_registered"),
     ("EVENTS", "notification_code_issued"),
     ("EVENTS", "notification_settled"),
     ("EVENTS", "notification_upgraded"),
     ("EVENTS", "notification_member_news"),
     ("EVENTS", "notification_campaign_news"),
+    ("EVENTS", "notification_expiry_news"),
     ("GATEWAY_RECEIPTS", "notification_gateway_receipts"),
     ("GATEWAY_RECEIPTS", "notification_gateway_replies"),
 ];
@@ -73,6 +74,8 @@ pub fn program(version: u32) -> AppliedProgram {
             template("lapse_warning", "{{ member_no }} {{ date }}"),
             template("tier_downgraded", "{{ tier_name }}"),
             template("entitlement_granted", "{{ benefit }} {{ count }} {{ date }}"),
+            template("points_expiring", "{{ points }} {{ date }} {{ days }} {{ balance }}"),
+            template("points_expired", "{{ points }} {{ date }} {{ balance }}"),
             template("downgrade_warning", "{{ tier_name }}>{{ next_tier_name }} {{ date }}"),
             { "kind": "interaction_earned", "class": "service", "template": "ACT", "valid_hours": 24, "text": "{{ what }} {{ points }}",
               "channels": ["wechat", "sms"], "ways": { "wechat": { "template": "TM1", "fields": { "number1": "points" } } } },

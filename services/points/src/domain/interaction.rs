@@ -143,6 +143,7 @@ mod tests {
             limit: Limit { count, per },
             within_days,
             off: false,
+            pending: None,
         }
     }
 

@@ -48,6 +48,7 @@ fn program() -> AppliedProgram {
         limit: Limit { count: 1_000, per: Period::About },
         within_days: Some(30),
         off: false,
+        pending: None,
     });
     earn.partners.push(Partner {
         code: "fuel-1".to_owned(),

@@ -9,8 +9,8 @@ use chrono::Datelike;
 use jifen_contracts::{
     code::Text,
     program::{
-        Benefit, Campaign, Earn, Holiday, InteractionRule, Ladder, Membership, Partner, Program, Stacking, Store, Tier, TierRequirement,
-        TierValue, TierWay,
+        Benefit, Campaign, Earn, Expiry, Holiday, InteractionRule, Ladder, Membership, Partner, PendingRule, Program, Stacking, Store,
+        Tier, TierRequirement, TierValue, TierWay,
     },
 };
 use jifen_kernel::{Rate, Token};
@@ -29,14 +29,7 @@ pub fn files_of(program: &Program) -> Files {
         ("program.toml".to_owned(), lines([("name", quoted(&program.name)), ("time_zone", quoted(&program.time_zone))])),
         ("stores.toml".to_owned(), tables("store", program.stores.iter().map(store))),
         ("earn.toml".to_owned(), earn(&program.earn)),
-        (
-            "expiry.toml".to_owned(),
-            lines([
-                ("months", program.expiry.months.to_string()),
-                ("mode", word(&program.expiry.mode)),
-                ("min_days_after_posting", program.expiry.min_days_after_posting.to_string()),
-            ]),
-        ),
+        ("expiry.toml".to_owned(), expiry(&program.expiry)),
         ("tiers.toml".to_owned(), tiers(program)),
         ("messages.toml".to_owned(), messages::written(&program.messages)),
     ]);
@@ -57,6 +50,32 @@ pub fn files_of(program: &Program) -> Files {
         files.insert("membership.toml".to_owned(), membership(&program.membership));
     }
     files
+}
+
+fn expiry(rules: &Expiry) -> String {
+    let numbers = |days: &[u32]| format!("[{}]", days.iter().map(u32::to_string).collect::<Vec<_>>().join(", "));
+    let days: Vec<String> = rules.days.iter().map(|at| format!("{{ month = {}, day = {} }}", at.month, at.day)).collect();
+    let always = [
+        ("months", rules.months.to_string()),
+        ("mode", word(&rules.mode)),
+        ("min_days_after_posting", rules.min_days_after_posting.to_string()),
+    ];
+    let sometimes = [
+        (!days.is_empty()).then(|| ("days", format!("[{}]", days.join(", ")))),
+        (rules.reminders != Expiry::usual_reminders()).then(|| ("reminders", numbers(&rules.reminders))),
+    ];
+    let written = lines(always.into_iter().chain(sometimes.into_iter().flatten()));
+    let Some(revival) = rules.revival else { return written };
+    let fields = lines([("within_days", revival.within_days.to_string()), ("live_days", revival.live_days.to_string())]);
+    format!("{written}[revival]\n{fields}")
+}
+
+/// Days, or a review.
+fn pending(rule: PendingRule) -> String {
+    match rule {
+        PendingRule::Days(days) => days.to_string(),
+        PendingRule::Review => quoted("review"),
+    }
 }
 
 fn membership(rules: &Membership) -> String {
@@ -86,6 +105,9 @@ fn earn(earn: &Earn) -> String {
     ];
     let head = [("first_spending", earn.first_spending.to_string())].into_iter().chain(sometimes.into_iter().flatten());
     let mut parts = vec![lines(head), format!("[rates]\n{}", lines(keyed(&earn.rates)))];
+    if !earn.pending.is_empty() {
+        parts.push(format!("[pending]\n{}", lines(earn.pending.iter().map(|(category, rule)| (category, pending(*rule))))));
+    }
     if !earn.tier_factors.is_empty() {
         parts.push(format!("[tier_factors]\n{}", lines(keyed(&earn.tier_factors))));
     }
@@ -106,7 +128,11 @@ fn interaction(rule: &InteractionRule) -> String {
         ("points", rule.points.to_string()),
         ("limit", format!("{{ count = {}, per = {} }}", rule.limit.count, word(&rule.limit.per))),
     ];
-    let sometimes = [rule.within_days.map(|days| ("within_days", days.to_string())), rule.off.then(|| ("off", "true".to_owned()))];
+    let sometimes = [
+        rule.within_days.map(|days| ("within_days", days.to_string())),
+        rule.off.then(|| ("off", "true".to_owned())),
+        rule.pending.map(|rule| ("pending", pending(rule))),
+    ];
     lines(always.into_iter().chain(sometimes.into_iter().flatten()))
 }
 
@@ -314,7 +340,13 @@ mod tests {
                 + &format!("[tier_factors]\n{second} = \"1.1\"\n")
                 + "[[partner]]\ncode = \"fuel-1\"\nname = { zh = \"加油\", en = \"Fuel\" }\nrate = \"0.5\"\n"
                 + "budget = 900\n[[partner]]\ncode = \"wash\"\nname = { zh = \"洗车\", en = \"Wash\" }\nrate = 1\n";
-            files.insert("earn.toml".to_owned(), earn);
+            files.insert(
+                "earn.toml".to_owned(),
+                earn.replace("within_days = 30", "within_days = 30\npending = 3") + "[pending]\nparts = 15\nrepair = \"review\"\n",
+            );
+            let expiry = "months = 12\nmode = \"calendar\"\nmin_days_after_posting = 30\nreminders = []\n".to_owned()
+                + "days = [{ month = 6, day = 30 }, { month = 12, day = 31 }]\n[revival]\nwithin_days = 90\nlive_days = 60\n";
+            files.insert("expiry.toml".to_owned(), expiry);
             let (program, _) = check(&files).expect(name);
             assert_eq!(check(&files_of(&program)).expect("written files").0, program);
         }

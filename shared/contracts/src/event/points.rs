@@ -73,7 +73,7 @@ pub enum EntryKind {
     Interaction,
     /// A partner's purchase.
     Partner,
-    /// Pending points became spendable: the member is activated.
+    /// Pending points became spendable.
     Activation,
     /// Pending points went back: the member wasn't activated in time.
     Lapse,
@@ -206,7 +206,7 @@ impl AccrualSource {
 
     /// True for what most accruals are: not written.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
-    fn is_invoice(&self) -> bool {
+    pub(super) fn is_invoice(&self) -> bool {
         *self == Self::Invoice
     }
 }

@@ -1,4 +1,4 @@
-//! What earns how much, and for how long: `earn.toml`, `expiry.toml`.
+//! What earns how much: `earn.toml`.
 
 use std::collections::BTreeMap;
 
@@ -33,6 +33,19 @@ pub struct Earn {
     /// Categories whose points do not count towards a tier.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_qualifying: Vec<Token>,
+    /// Categories whose points can't be spent at once.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pending: BTreeMap<Token, PendingRule>,
+}
+
+/// How long points wait before they can be spent, beside the activation of their member: whichever is later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PendingRule {
+    /// So many days after the business date.
+    Days(u32),
+    /// Until a person has looked at them.
+    Review,
 }
 
 /// What one kind of interaction earns: a review, a suggestion, a check-in.
@@ -53,6 +66,9 @@ pub struct InteractionRule {
     /// Known, but earns nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub off: bool,
+    /// Its points can't be spent at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<PendingRule>,
 }
 
 /// So many in a period, by the local day of `occurred_at`.
@@ -96,26 +112,4 @@ pub struct Partner {
     /// Points that it pays for in all: a hard stop. Without one it is not limited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Points>,
-}
-
-/// How long points live.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Expiry {
-    /// Months after the business date, 12 to 36.
-    pub months: u32,
-    /// The end of that month, or the very day.
-    pub mode: ExpiryMode,
-    /// Never sooner than this many days after posting.
-    pub min_days_after_posting: u32,
-}
-
-/// Where in the month points end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ExpiryMode {
-    /// On the last day of the month, 24:00 local.
-    EndOfMonth,
-    /// On the same day of the month (its last day if there is none), 24:00 local.
-    ExactDay,
 }

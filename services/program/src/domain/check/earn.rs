@@ -2,6 +2,7 @@
 
 mod interactions;
 mod partners;
+mod pending;
 
 use std::collections::BTreeMap;
 
@@ -33,6 +34,7 @@ pub(super) fn read(mut file: File, tiers: Option<&[Tier]>, found: &mut Findings)
     {
         file.top.warning("daily_cap", found, format!("lies below invoice_cap, {invoice}, which is never reached"));
     }
+    let pending = pending::read(&mut file, rates.as_ref(), found);
     let tier_factors = tier_factors(&mut file, tiers, found);
     let interactions = interactions::read(&mut file, found);
     let partners = partners::read(&mut file, found);
@@ -46,6 +48,7 @@ pub(super) fn read(mut file: File, tiers: Option<&[Tier]>, found: &mut Findings)
         partners,
         tier_factors,
         not_qualifying: not_qualifying?.unwrap_or_default(),
+        pending,
     };
     (found.errors() == errors).then_some(earn)
 }

@@ -22,6 +22,8 @@ const KINDS: &[&str] = &[
     "interaction_earned",
     "partner_earned",
     "grant_earned",
+    "points_expiring",
+    "points_expired",
     "tier_upgraded",
     "downgrade_warning",
     "tier_downgraded",

@@ -2,7 +2,7 @@
 
 use jifen_contracts::{
     endpoint::ProgramFinding,
-    program::{ExpiryMode, Weekday},
+    program::{ExpiryMode, PendingRule, Weekday},
 };
 use jifen_kernel::Token;
 use proptest::prelude::*;
@@ -421,6 +421,45 @@ proptest! {
             *content = chars.into_iter().collect();
             let _ = check(&files);
         }
+    }
+}
+
+#[test]
+fn every_wrong_rule_of_expiry_is_found_in_its_line() {
+    const HEAD: &str = "months = 24\nmin_days_after_posting = 30\n";
+    let (program, warnings) = check(&with("expiry.toml", &format!("{HEAD}mode = \"sliding\"\n"))).expect("program");
+    assert_eq!((warnings, program.expiry.reminders.as_slice(), program.expiry.revival), (vec![], [60, 30, 7].as_slice(), None));
+    let calendar = "mode = \"calendar\"\ndays = [{ month = 2, day = 29 }, { month = 12, day = 31 }]\nreminders = []\n[revival]\nwithin_days = 90\nlive_days = 60\n";
+    let (program, _) = check(&with("expiry.toml", &format!("{HEAD}{calendar}"))).expect("program");
+    assert_eq!((program.expiry.days.len(), program.expiry.revival.map(|revival| revival.live_days)), (2, Some(60)));
+    for (content, expected, why) in [
+        ("mode = \"calendar\"\n", "expiry.toml:3 mode:", "needs days"),
+        ("mode = \"exact_day\"\ndays = [{ month = 12, day = 31 }]\n", "expiry.toml:3 mode:", "only with mode"),
+        ("mode = \"calendar\"\ndays = [{ month = 2, day = 30 }]\n", "expiry.toml:4 days.day:", "month 2 has no day 30"),
+        ("mode = \"calendar\"\ndays = [{ month = 13, day = 1 }, { month = 12, day = 31 }]\n", "expiry.toml:4 days.month:", "1 to 12"),
+        ("mode = \"exact_day\"\nreminders = [7, 30]\n", "expiry.toml:4 reminders:", "the largest first"),
+        ("mode = \"exact_day\"\nreminders = [0]\n", "expiry.toml:4 reminders:", "from 1 to 180"),
+        ("mode = \"exact_day\"\n[revival]\nwithin_days = 90\n", "expiry.toml:5 revival.live_days:", "is missing"),
+        ("mode = \"exact_day\"\n[revival]\nwithin_days = 90\nlive_days = 0\n", "expiry.toml:6 revival.live_days:", "from 1"),
+        ("mode = \"exact_day\"\n[revival]\nwithin_days = 90\nlive_days = 60\nfor = 1\n", "expiry.toml:7 revival.for:", "unknown key"),
+    ] {
+        expect_one(&with("expiry.toml", &format!("{HEAD}{content}")), expected, why);
+    }
+    let before = points()["earn.toml"].lines().count();
+    let pending = |added: &str| {
+        let mut files = points();
+        let table = format!("\n[pending]\n{added}\n");
+        files.entry("earn.toml".to_owned()).and_modify(|content| *content += &table);
+        files
+    };
+    let (program, _) = check(&pending("package = 15\nvehicle = \"review\"")).expect("program");
+    assert_eq!(program.earn.pending.values().copied().collect::<Vec<_>>(), [PendingRule::Days(15), PendingRule::Review]);
+    for (added, key, why) in [
+        ("package = 0", "pending.package", "from 1 to 365, or \"review\""),
+        ("package = \"later\"", "pending.package", "or \"review\""),
+        ("boat = 1", "pending.boat", "boat is not in [rates]"),
+    ] {
+        expect_one(&pending(added), &format!("earn.toml:{} {key}:", before + 3), why);
     }
 }
 

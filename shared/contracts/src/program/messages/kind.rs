@@ -22,6 +22,10 @@ pub enum MessageKind {
     PartnerEarned,
     /// A campaign granted points. Parameters: `what`, `points`, `balance`, `store_name`.
     GrantEarned,
+    /// Points will end. Parameters: `points`, `date` (their last day), `days` (until then), `balance`, `store_name`.
+    PointsExpiring,
+    /// Points ended. Parameters: `points`, `date` (their last day), `balance`, `store_name`.
+    PointsExpired,
     /// A higher tier. Parameters: `tier_name`, `store_name`.
     TierUpgraded,
     /// A tier will be lost. Parameters: `tier_name`, `next_tier_name`, `date` (the first day of the lower one), `store_name`.
@@ -74,7 +78,7 @@ impl ParamForm {
 
 impl MessageKind {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Welcome,
         Self::ActivationCode,
         Self::LapseWarning,
@@ -82,6 +86,8 @@ impl MessageKind {
         Self::InteractionEarned,
         Self::PartnerEarned,
         Self::GrantEarned,
+        Self::PointsExpiring,
+        Self::PointsExpired,
         Self::TierUpgraded,
         Self::DowngradeWarning,
         Self::TierDowngraded,
@@ -101,6 +107,8 @@ impl MessageKind {
             Self::InteractionEarned => "interaction_earned",
             Self::PartnerEarned => "partner_earned",
             Self::GrantEarned => "grant_earned",
+            Self::PointsExpiring => "points_expiring",
+            Self::PointsExpired => "points_expired",
             Self::TierUpgraded => "tier_upgraded",
             Self::DowngradeWarning => "downgrade_warning",
             Self::TierDowngraded => "tier_downgraded",
@@ -133,6 +141,8 @@ impl MessageKind {
             Self::LapseWarning => &["member_no", "date", "store_name"],
             Self::PointsEarned => &["points", "bonus", "balance", "store_name"],
             Self::InteractionEarned | Self::PartnerEarned | Self::GrantEarned => &["what", "points", "balance", "store_name"],
+            Self::PointsExpiring => &["points", "date", "days", "balance", "store_name"],
+            Self::PointsExpired => &["points", "date", "balance", "store_name"],
             Self::TierUpgraded | Self::TierDowngraded => &["tier_name", "store_name"],
             Self::DowngradeWarning => &["tier_name", "next_tier_name", "date", "store_name"],
             Self::EntitlementGranted => &["benefit", "count", "date", "store_name"],
@@ -145,7 +155,7 @@ impl MessageKind {
     pub fn form(param: &str) -> ParamForm {
         match param {
             "member_no" | "code" => ParamForm::Code,
-            "points" | "bonus" | "balance" | "minutes" | "count" => ParamForm::Number,
+            "points" | "bonus" | "balance" | "minutes" | "count" | "days" => ParamForm::Number,
             "date" | "end_date" => ParamForm::Date,
             _ => ParamForm::Name,
         }

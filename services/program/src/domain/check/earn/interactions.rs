@@ -34,6 +34,7 @@ fn one(section: &mut Section, found: &mut Findings) -> Option<InteractionRule> {
     let limit = section.read("limit", found, limit);
     let within_days = section.read_if("within_days", found, values::whole(0..=365));
     let off = section.read_if("off", found, values::flag);
+    let pending = section.read_if("pending", found, super::pending::rule);
     Some(InteractionRule {
         kind: kind?,
         name: name?,
@@ -41,6 +42,7 @@ fn one(section: &mut Section, found: &mut Findings) -> Option<InteractionRule> {
         limit: limit?,
         within_days: within_days?,
         off: off?.unwrap_or_default(),
+        pending: pending?,
     })
 }
 
