@@ -6,16 +6,18 @@ use crate::{
     endpoints::{Account, Counts, Entries, Explain},
     handlers::{
         accrual_assessed::AccrualAssessedHandler, bonus_granted::BonusGrantedHandler, interaction_recorded::InteractionRecordedHandler,
-        invoice_accepted::InvoiceAcceptedHandler, member_activated::MemberActivatedHandler,
-        partner_purchase_recorded::PartnerPurchaseRecordedHandler,
+        invoice_accepted::InvoiceAcceptedHandler, invoice_refunded::InvoiceRefundedHandler, invoice_voided::InvoiceVoidedHandler,
+        member_activated::MemberActivatedHandler, partner_purchase_recorded::PartnerPurchaseRecordedHandler,
     },
-    jobs::{lapse::Lapse, release::Release},
+    jobs::{correct::Correct, lapse::Lapse, release::Release},
 };
 
 /// The service with its entrances.
 pub fn service() -> Service {
     Service::new("points")
         .reads_event("points_invoice_accepted", InvoiceAcceptedHandler)
+        .reads_event("points_invoice_refunded", InvoiceRefundedHandler)
+        .reads_event("points_invoice_voided", InvoiceVoidedHandler)
         .reads_event("points_accrual_assessed", AccrualAssessedHandler)
         .reads_event("points_interaction_recorded", InteractionRecordedHandler)
         .reads_event("points_partner_purchase_recorded", PartnerPurchaseRecordedHandler)
@@ -26,5 +28,6 @@ pub fn service() -> Service {
         .answers(Explain)
         .answers(Counts)
         .job(Release::default())
+        .job(Correct::default())
         .daily(Lapse::default())
 }

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use jifen_contracts::event::{
-    AccrualSettled, AccrualSource, Balance, CorrectionKind, Earned, InvoiceAccepted, PostedEntry, Reversed, ReversedEntry,
+    AccrualSettled, AccrualSource, Balance, CategoryPaid, CorrectionKind, Earned, FlagReason, Flagged, InvoiceAccepted, PostedEntry,
+    Reversed, ReversedEntry,
 };
 use jifen_kernel::Points;
 
@@ -10,10 +11,12 @@ use crate::{
     domain::{
         account::{Account, Entry},
         activation::PendingEntry,
+        correct::{Change, Taken},
         direct::DirectAccrual,
+        net::paid_less,
         post_invoice::Valued,
     },
-    store::accruals::Settling,
+    store::{accruals::Settling, corrections::Standing},
 };
 
 /// Base posted.
@@ -85,6 +88,57 @@ pub fn direct_settled(accrual: &DirectAccrual, entries: &[Entry], balance: Balan
         categories: Vec::new(),
         entries: entries.iter().map(posted_entry).collect(),
         balance,
+    }
+}
+
+/// What a correction took back of an invoice; `None` if it changes nothing.
+pub fn reversed(standing: &Standing, account: &Account, change: &Change<'_>, taken: &[Taken], at: DateTime<Utc>) -> Option<Reversed> {
+    let Change { before, after, by, .. } = *change;
+    let paid: Vec<CategoryPaid> = paid_less(before, after).into_iter().map(|(category, paid)| CategoryPaid { category, paid }).collect();
+    let (visit_lost, paid_visit_lost) = (before.visit && !after.visit, before.paid_visit && !after.paid_visit);
+    if taken.is_empty() && paid.is_empty() && !visit_lost && !paid_visit_lost {
+        return None;
+    }
+    let pairs = taken.iter().flat_map(|taken| taken.entries.iter().map(move |entry| (&taken.of, entry)));
+    let entries = pairs.map(|(of, entry)| ReversedEntry {
+        entry_id: entry.movement.entry_id,
+        reverses: of.movement.entry_id,
+        kind: of.movement.kind,
+        rule: of.movement.rule.clone(),
+        category: of.movement.category.clone(),
+        points: entry.movement.points,
+        qualifying: of.movement.qualifying,
+        pending: of.pending,
+    });
+    Some(Reversed {
+        correction: by.kind,
+        number: Some(by.number.clone()),
+        source: AccrualSource::Invoice,
+        store: standing.store.clone(),
+        document: standing.document.clone(),
+        member_id: account.member_id,
+        member_no: account.member_no.clone(),
+        at,
+        business_date: standing.business_date,
+        entries: entries.collect(),
+        paid,
+        vehicle: standing.vehicle.clone(),
+        visit_lost,
+        paid_visit_lost,
+        balance: account.balance,
+    })
+}
+
+/// A person should look at an invoice.
+pub fn flagged(standing: &Standing, reason: FlagReason, by: &str, at: DateTime<Utc>) -> Flagged {
+    Flagged {
+        reason,
+        store: standing.store.clone(),
+        document: standing.document.clone(),
+        by: by.to_owned(),
+        member_id: standing.member_id,
+        member_no: standing.member_no.clone(),
+        at,
     }
 }
 

@@ -67,6 +67,8 @@ pub const SERVICES: &[Service] = &[
         publishes: &[],
         durables: &[
             (STREAM_EVENTS, "points_invoice_accepted"),
+            (STREAM_EVENTS, "points_invoice_refunded"),
+            (STREAM_EVENTS, "points_invoice_voided"),
             (STREAM_EVENTS, "points_accrual_assessed"),
             (STREAM_EVENTS, "points_interaction_recorded"),
             (STREAM_EVENTS, "points_partner_purchase_recorded"),

@@ -44,10 +44,14 @@ pub fn decide_base(lines: &[AcceptedLine], reductions: &[AcceptedReduction], ear
         is_spending |= paid.is_positive() && !rate.is_zero();
         categories.push(CategoryBase { category: category.clone(), paid, base: rate.points_for(paid) });
     }
-    let in_workshop = |line: &&AcceptedLine| VISIT_CATEGORIES.contains(&line.category.as_str()) && line.payer != Payer::Internal;
-    let visit = lines.iter().any(|line| in_workshop(&line));
+    let visit = lines.iter().any(is_visit);
     let paid_total: Money = paid.into_iter().sum();
     Ok(InvoiceBase { categories, is_spending, visit, paid_visit: visit && paid_total.is_positive() })
+}
+
+/// A line that brings a car into the workshop, whoever pays it but the store itself.
+pub fn is_visit(line: &AcceptedLine) -> bool {
+    VISIT_CATEGORIES.contains(&line.category.as_str()) && line.payer != Payer::Internal
 }
 
 /// What the customer paid of each line: nothing of lines that others pay, the principal share of a stored-value line,

@@ -4,11 +4,13 @@ pub mod account;
 pub mod activation;
 pub mod base;
 pub mod caps;
+pub mod correct;
 pub mod direct;
 pub mod expiry;
 pub mod explain;
 pub mod interaction;
 pub mod lots;
+pub mod net;
 pub mod partner;
 pub mod post_invoice;
 #[cfg(test)]

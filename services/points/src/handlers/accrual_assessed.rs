@@ -6,14 +6,17 @@ use jifen_contracts::event::AccrualAssessed;
 use jifen_runtime::{BatchHandler, Ctx, Event, Failure, Fates, Incoming, Outbox, Poison};
 use sqlx::PgConnection;
 
-use super::ids;
+use super::{
+    ids,
+    late_bonus::{Late, keep_of},
+};
 use crate::{
     domain::settle_accrual::{check_bonuses, decide_settlement},
     outbound,
     store::{
         accounts,
         accruals::{self, DocumentKey, Settling},
-        activations, entries,
+        activations, corrections, entries,
     },
 };
 
@@ -54,6 +57,8 @@ impl BatchHandler for AccrualAssessedHandler {
         // Decide in stream order.
         let mut next_id = ids(cx, out);
         let mut postings = Vec::with_capacity(due.len());
+        let mut late = Late::load(tx, &accounts, due.iter().map(|(_, accrual)| accrual)).await?;
+        let mut keeps = Vec::new();
         for ((place, accrual), key) in due.iter().zip(&keys) {
             let Incoming { item, cause, .. } = &batch[*place];
             let account = accounts.get_mut(&accrual.member_id).ok_or_else(|| Failure::defect("an account that was locked is missing"))?;
@@ -64,10 +69,17 @@ impl BatchHandler for AccrualAssessedHandler {
             let mut all = posted.remove(key).unwrap_or_default();
             all.extend(posting.entries.iter().map(outbound::posted_entry));
             out.event(cause, Some(account.sequence), &outbound::accrual_settled(accrual, all, account.balance));
+            let keep = keep_of(bonuses, &posting);
+            late.posted((account, accrual), &posting, &keep, cause, &mut next_id, out);
+            if !keep.is_empty() {
+                keeps.push((key.clone(), keep));
+            }
             postings.push(posting);
         }
         // Save.
         entries::save(tx, &postings, out.now()).await?;
+        late.save(tx, &accounts).await?;
+        corrections::save_keep(tx, &keeps).await?;
         accruals::save_settled(tx, &keys, out.now()).await?;
         accounts::save(tx, &accounts).await?;
         Ok(fates)

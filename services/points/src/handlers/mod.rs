@@ -2,9 +2,13 @@
 
 pub mod accrual_assessed;
 pub mod bonus_granted;
+pub mod correct;
 pub mod direct;
 pub mod interaction_recorded;
 pub mod invoice_accepted;
+pub mod invoice_refunded;
+pub mod invoice_voided;
+pub mod late_bonus;
 pub mod member_activated;
 pub mod partner_purchase_recorded;
 

@@ -1,5 +1,6 @@
 //! Timed entrances.
 
+pub mod correct;
 pub mod lapse;
 mod parts;
 pub mod release;

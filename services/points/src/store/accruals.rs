@@ -8,6 +8,7 @@ use jifen_kernel::{MemberId, Points, StoreCode};
 use jifen_runtime::{BadRow, Failure};
 use sqlx::{PgConnection, PgPool, types::Json};
 
+use super::corrections::Left;
 use crate::domain::{post_invoice::Valued, settle_accrual::OpenAccrual};
 
 /// A document's key: store and number.
@@ -70,6 +71,8 @@ pub struct Settling {
     pub paid_visit: bool,
     /// Closed before: nothing is left to do.
     pub settled: bool,
+    /// What corrections left of it that came before the answer.
+    pub left: Option<Left>,
 }
 
 /// Locks the accruals of `keys` in the order of their keys, and loads them.
@@ -77,7 +80,7 @@ pub async fn load_locked(tx: &mut PgConnection, keys: &[DocumentKey]) -> Result<
     let rows = sqlx::query!(
         r#"select store, document, member_id, member_no, issued_at, business_date, program_version, vehicle, visit, paid_visit,
                   categories as "categories: Json<Vec<CategoryBase>>", expires_on, coalesce(awaiting, false) as "awaiting!",
-                  settled_at is not null as "settled!"
+                  settled_at is not null as "settled!", net as "net: Json<Left>"
            from accrual where (store, document) in (select * from unnest($1::text[], $2::text[]))
            order by store, document for update"#,
         &keys.iter().map(|key| key.0.clone()).collect::<Vec<_>>(),
@@ -104,6 +107,7 @@ pub async fn load_locked(tx: &mut PgConnection, keys: &[DocumentKey]) -> Result<
             visit: row.visit,
             paid_visit: row.paid_visit,
             settled: row.settled,
+            left: row.net.map(|net| net.0),
         })
     });
     read.collect::<Result<_, BadRow>>().map_err(Failure::from)

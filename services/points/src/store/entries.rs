@@ -174,10 +174,10 @@ pub async fn load_pending(
     let rows = sqlx::query!(
         // Member by member, on the index of their chains, whatever is known of the table.
         r#"select e.member_id, e.entry_id, e.debit, e.points, e.kind, e.source, e.store, e.document, e.category, e.rule, e.ordinal,
-                  e.qualifying, e.lot_id, e.expires_on, e.posted_at
+                  e.qualifying, e.lot_id, e.expires_on, e.posted_at, e.of_entry
            from unnest($1::uuid[]) m(member_id)
                 cross join lateral (select * from entry e where e.member_id = m.member_id order by e.sequence offset 0) e
-           where e.lot_id = any($2) and e.of_entry is null order by e.member_id, e.sequence"#,
+           where e.lot_id = any($2) and (e.of_entry is null or e.kind = 'reversal') order by e.member_id, e.sequence"#,
         &members.iter().map(|member| member.0).collect::<Vec<_>>(),
         lots,
     )
@@ -185,6 +185,15 @@ pub async fn load_pending(
     .await?;
     let mut pending: BTreeMap<MemberId, Vec<PendingEntry>> = BTreeMap::new();
     for row in rows {
+        let member_id = MemberId(row.member_id);
+        if let Some(of) = row.of_entry {
+            // A correction took some of it; it stands behind.
+            let of = pending.get_mut(&member_id).and_then(|all| all.iter_mut().find(|entry| entry.movement.entry_id == of));
+            if let Some(entry) = of {
+                entry.movement.points = entry.movement.points - Points(row.points);
+            }
+            continue;
+        }
         let bad = |what| BadRow { table: "entry", key: row.entry_id.to_string(), what };
         let movement = Movement {
             entry_id: row.entry_id,
@@ -205,7 +214,10 @@ pub async fn load_pending(
             qualifying: row.qualifying,
             of_entry: None,
         };
-        pending.entry(MemberId(row.member_id)).or_default().push(PendingEntry { funder: row.debit, movement });
+        pending.entry(member_id).or_default().push(PendingEntry { funder: row.debit, movement });
+    }
+    for all in pending.values_mut() {
+        all.retain(|entry| entry.movement.points.is_positive());
     }
     Ok(pending)
 }

@@ -10,7 +10,6 @@ use uuid::Uuid;
 use crate::domain::lots::{LotPart, Lots};
 
 /// The lots of locked accounts that hold points, and these others.
-#[expect(dead_code, reason = "corrections come with the next commit")]
 pub async fn load(tx: &mut PgConnection, members: &[MemberId], others: &[Uuid]) -> Result<BTreeMap<MemberId, Lots>, Failure> {
     let rows = sqlx::query!(
         // Members' live lots by their index, and the others by their key: one condition for both would read all that ever was.
@@ -36,7 +35,6 @@ pub async fn load(tx: &mut PgConnection, members: &[MemberId], others: &[Uuid]) 
 }
 
 /// Writes what is left of the lots that changed. Asks nothing if none did.
-#[expect(dead_code, reason = "corrections come with the next commit")]
 pub async fn save(tx: &mut PgConnection, lots: &BTreeMap<MemberId, Lots>) -> Result<(), Failure> {
     let changed: Vec<_> = lots.iter().flat_map(|(member, lots)| lots.changed().map(|(lot, left)| (member.0, lot, left.0))).collect();
     if changed.is_empty() {

@@ -3,8 +3,10 @@
 pub mod accounts;
 pub mod accruals;
 pub mod activations;
+pub mod corrections;
 pub mod direct;
 pub mod entries;
+pub mod given;
 pub mod listing;
 pub mod lots;
 pub mod waiting;

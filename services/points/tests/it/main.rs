@@ -2,6 +2,7 @@
 
 mod activation;
 mod caps;
+mod corrections;
 mod direct;
 mod ledger;
 mod support;

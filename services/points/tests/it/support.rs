@@ -21,9 +21,11 @@ use serde_json::json;
 use uuid::Uuid;
 
 /// Everything that points reads.
-const DURABLES: [&str; 6] = [
+const DURABLES: [&str; 8] = [
     "points_invoice_accepted",
     "points_accrual_assessed",
+    "points_invoice_refunded",
+    "points_invoice_voided",
     "points_interaction_recorded",
     "points_partner_purchase_recorded",
     "points_bonus_granted",

@@ -1,0 +1,180 @@
+//! What refunds and voids have in common: claimed once, applied when their invoice is posted, everything under them in one transaction.
+//!
+//! A correction that overtakes its invoice waits with its event in its claim; the job [`crate::jobs::correct`] applies it behind the
+//! posting. So the posting of invoices knows nothing of corrections, and costs what it costs without them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jifen_contracts::event::{CorrectionKind, FlagReason};
+use jifen_kernel::{MemberId, Points};
+use jifen_runtime::{Ctx, Failure, Outbox};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::ids;
+use crate::{
+    domain::{
+        account::Entry,
+        correct::{Change, Given, Making, Pools, Taken, decide_correction},
+        net::{Correcting, Net, decide_net, exceeded},
+    },
+    outbound,
+    store::{
+        accounts::{self, Accounts},
+        accruals::DocumentKey,
+        corrections::{self, Caused, Correction, Earlier, Left},
+        entries, given, lots,
+    },
+};
+
+/// A claim's key in words.
+type Key = (String, String, String);
+
+fn key_of(caused: &Caused) -> Key {
+    let (store, kind, number) = caused.correction.key();
+    (store, kind.as_str().to_owned(), number)
+}
+
+/// Claims corrections and applies those whose invoice is posted, in their order; the others wait.
+pub async fn claim_and_apply(cx: &Ctx, tx: &mut PgConnection, all: &[Caused], out: &mut Outbox) -> Result<(), Failure> {
+    let mut by_key: BTreeMap<Key, &Caused> = BTreeMap::new();
+    for caused in all {
+        by_key.entry(key_of(caused)).or_insert(caused);
+    }
+    if by_key.is_empty() {
+        return Ok(());
+    }
+    let sorted: Vec<&Caused> = by_key.into_values().collect();
+    let documents: Vec<DocumentKey> = sorted.iter().map(|caused| caused.correction.document()).collect();
+    let posted = corrections::load_posted(tx, &documents).await?;
+    let mut new = corrections::claim(tx, &sorted, &posted, out.now()).await?;
+    // In stream order, each once.
+    let due: Vec<&Caused> =
+        all.iter().filter(|caused| posted.contains(&caused.correction.document()) && new.remove(&key_of(caused))).collect();
+    apply(cx, tx, &due, out).await
+}
+
+/// Applies claimed corrections of posted invoices, in their order.
+pub async fn apply(cx: &Ctx, tx: &mut PgConnection, due: &[&Caused], out: &mut Outbox) -> Result<(), Failure> {
+    if due.is_empty() {
+        return Ok(());
+    }
+    // Load: accruals, then accounts, then what belongs to them.
+    let documents: Vec<DocumentKey> = due.iter().map(|caused| caused.correction.document()).collect::<BTreeSet<_>>().into_iter().collect();
+    let mut standing = corrections::load_standing(tx, &documents).await?;
+    let members = standing.values().map(|found| (found.member_id, found.member_no.as_str())).collect();
+    let mut accounts = accounts::load_locked(tx, &members).await?;
+    let mut earlier = corrections::load_earlier(tx, &documents, &due.iter().map(|caused| key_of(caused)).collect()).await?;
+    let given = given::load(tx, &documents).await?;
+    let mut books = Books::load(tx, &accounts, given).await?;
+    // Decide in stream order.
+    let mut next_id = ids(cx, out);
+    let mut taken = Vec::new();
+    for caused in due {
+        let key = caused.correction.document();
+        let found = standing.get_mut(&key).ok_or_else(|| Failure::defect("an accrual that was locked is missing"))?;
+        let applied = cx.programs.get(caused.correction.program_version()).ok_or_else(|| Failure::transient("a program vanished"))?;
+        let account = accounts.get_mut(&found.member_id).ok_or_else(|| Failure::defect("an account that was locked is missing"))?;
+        let earn = &applied.program.earn;
+        let before = found.left.take().map_or_else(|| Net::of_posted(&found.posted, earn), |left| left.net);
+        let sums = earlier.entry(key.clone()).or_default();
+        let (after, flag) = leave(&caused.correction, &found.posted, sums, earn);
+        let by = Correcting { kind: caused.correction.kind(), number: caused.correction.number().to_owned() };
+        let change = Change { before: &before, after: &after, keep: &found.keep, by: &by };
+        let mut making = Making { at: out.now(), next_id: &mut next_id };
+        let of_invoice = books.given.entry(key).or_default();
+        let (pools, grant) = books.members.entry(found.member_id).or_default();
+        let done = decide_correction(account, pools, of_invoice, grant.as_mut(), &change, &mut making);
+        if let Some(reversed) = outbound::reversed(found, account, &change, &done, out.now()) {
+            out.event(&caused.cause, Some(account.sequence), &reversed);
+        }
+        if let Some(reason) = flag {
+            out.event(&caused.cause, None, &outbound::flagged(found, reason, &by.number, out.now()));
+        }
+        taken.extend(done);
+        found.left = Some(Left { net: after, by });
+    }
+    // Save.
+    let left: Vec<_> = standing.into_iter().filter_map(|(key, found)| Some((key, found.left?))).collect();
+    corrections::save_left(tx, &left).await?;
+    books.save(tx, &accounts, &taken).await?;
+    accounts::save(tx, &accounts).await
+}
+
+/// What a correction leaves, with all earlier ones; and whether a person should look at it.
+fn leave(
+    correction: &Correction,
+    posted: &crate::domain::net::Posted,
+    sums: &mut Earlier,
+    earn: &jifen_contracts::program::Earn,
+) -> (Net, Option<FlagReason>) {
+    match correction {
+        Correction::Refund(refund) => {
+            let was_over = !exceeded(&refund.lines, &sums.refunded).is_empty();
+            for line in &refund.refunded {
+                *sums.refunded.entry(line.line).or_default() += line.amount;
+            }
+            let is_over = !exceeded(&refund.lines, &sums.refunded).is_empty();
+            let net = if sums.is_void {
+                Net::nothing(posted)
+            } else {
+                decide_net(posted, &refund.lines, &refund.reductions, &sums.refunded, earn)
+            };
+            (net, (is_over && !was_over).then_some(FlagReason::RefundExceedsLine))
+        }
+        Correction::Void(_) => {
+            sums.is_void = true;
+            let flag = (correction.kind() == CorrectionKind::Replacement).then_some(FlagReason::InvoiceReplaced);
+            (Net::nothing(posted), flag)
+        }
+    }
+}
+
+/// What was given, and where it can be taken from.
+#[derive(Default)]
+pub struct Books {
+    /// By invoice.
+    pub given: HashMap<DocumentKey, Vec<Given>>,
+    /// By member: the pools, and the first spending that stands.
+    pub members: BTreeMap<MemberId, (Pools, Option<Given>)>,
+}
+
+impl Books {
+    /// Of locked accounts, for these entries.
+    pub async fn load(tx: &mut PgConnection, accounts: &Accounts, given: HashMap<DocumentKey, Vec<Given>>) -> Result<Self, Failure> {
+        let members: Vec<MemberId> = accounts.keys().copied().collect();
+        let mut grants = given::load_grants(tx, accounts.values()).await?;
+        let own: BTreeSet<Uuid> = given.values().flatten().chain(grants.values()).map(|given| given.movement.lot_id).collect();
+        let own: Vec<Uuid> = own.into_iter().collect();
+        let mut lots = lots::load(tx, &members, &own).await?;
+        let mut pending = given::load_pending(tx, &members).await?;
+        let mut expired = given::load_expired(tx, &members, &own).await?;
+        let of = |member: MemberId| {
+            let pools = Pools {
+                lots: lots.remove(&member).unwrap_or_default(),
+                pending: pending.remove(&member).unwrap_or_default(),
+                expired: expired.remove(&member).unwrap_or_default(),
+            };
+            (member, (pools, grants.remove(&member)))
+        };
+        Ok(Self { given, members: members.into_iter().map(of).collect() })
+    }
+
+    /// Writes what was taken, and what is left of the lots.
+    pub async fn save(mut self, tx: &mut PgConnection, accounts: &Accounts, taken: &[Taken]) -> Result<(), Failure> {
+        let moved: Vec<&Entry> = taken.iter().flat_map(|taken| &taken.entries).collect();
+        if moved.is_empty() {
+            return Ok(());
+        }
+        entries::save_entries(tx, &moved).await?;
+        let touched: BTreeSet<(MemberId, Uuid)> =
+            moved.iter().filter(|entry| entry.debit == "pending").map(|entry| (entry.member_id, entry.movement.lot_id)).collect();
+        let left = |(member, lot): (MemberId, Uuid)| {
+            let points = self.members.get(&member).and_then(|(pools, _)| pools.pending.get(&lot)).copied();
+            (member, lot, points.unwrap_or(Points::ZERO))
+        };
+        given::save_pending(tx, &touched.into_iter().map(left).collect::<Vec<_>>()).await?;
+        let changed = accounts.keys().filter_map(|member| Some((*member, std::mem::take(&mut self.members.get_mut(member)?.0.lots))));
+        lots::save(tx, &changed.collect()).await
+    }
+}

@@ -1,0 +1,210 @@
+//! What entries gave, and what was taken of it since; and the lots that it can be taken from.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use jifen_contracts::event::{AccrualSource, EntryKind};
+use jifen_kernel::{MemberId, Points, StoreCode};
+use jifen_runtime::{BadRow, Failure};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{
+    accruals::DocumentKey,
+    entries::{category_of, kind_of},
+};
+use crate::domain::{
+    account::{Account, Movement},
+    correct::{EXPIRED, Given},
+};
+
+struct Row {
+    entry_id: Uuid,
+    debit: String,
+    points: i64,
+    kind: String,
+    store: String,
+    document: String,
+    category: String,
+    rule: String,
+    ordinal: i32,
+    qualifying: bool,
+    pending: bool,
+    lot_id: Uuid,
+    expires_on: NaiveDate,
+    rate: Option<String>,
+    base: Option<i64>,
+    posted_at: DateTime<Utc>,
+    of_entry: Option<Uuid>,
+    source: Option<String>,
+}
+
+impl TryFrom<Row> for Given {
+    type Error = BadRow;
+
+    fn try_from(row: Row) -> Result<Self, BadRow> {
+        let bad = |what| BadRow { table: "entry", key: row.entry_id.to_string(), what };
+        let movement = Movement {
+            entry_id: row.entry_id,
+            source: AccrualSource::Invoice,
+            kind: kind_of(&row.kind).ok_or_else(|| bad("kind"))?,
+            store: StoreCode::try_new(row.store.as_str()).map_err(|_| bad("store"))?,
+            category: category_of(&row.category).map_err(|()| bad("category"))?,
+            document: row.document,
+            rule: row.rule,
+            ordinal: row.ordinal,
+            points: Points(row.points),
+            lot_id: row.lot_id,
+            expires_on: row.expires_on,
+            paid: None,
+            rate: row.rate,
+            base: row.base.map(Points),
+            posted_at: row.posted_at,
+            qualifying: row.qualifying,
+            of_entry: None,
+        };
+        Ok(Self { funder: row.debit, movement, taken: Points::ZERO, pending: row.pending })
+    }
+}
+
+/// What invoices gave, base and bonuses, in the order of their chains, with what became of it.
+pub async fn load(tx: &mut PgConnection, keys: &[DocumentKey]) -> Result<HashMap<DocumentKey, Vec<Given>>, Failure> {
+    let rows = sqlx::query_as!(
+        Row,
+        // No further condition: it must be planned by the key alone.
+        "select entry_id, debit, points, kind, store, document, category, rule, ordinal, qualifying, pending, lot_id, expires_on, rate,
+                base, posted_at, of_entry, source
+         from entry where (store, document) in (select * from unnest($1::text[], $2::text[])) order by member_id, sequence",
+        &keys.iter().map(|key| key.0.clone()).collect::<Vec<_>>(),
+        &keys.iter().map(|key| key.1.clone()).collect::<Vec<_>>(),
+    )
+    .fetch_all(tx)
+    .await?;
+    let mut given: HashMap<DocumentKey, Vec<Given>> = HashMap::new();
+    for row in rows.into_iter().filter(|row| row.source.is_none()) {
+        let found = given.entry((row.store.clone(), row.document.clone())).or_default();
+        match (row.of_entry, kind_of(&row.kind)) {
+            (None, Some(EntryKind::Accrual | EntryKind::Bonus)) => found.push(row.try_into()?),
+            (Some(of), Some(kind)) => {
+                // Entries stand behind those that they move.
+                for given in found.iter_mut().filter(|given| given.movement.entry_id == of) {
+                    match kind {
+                        EntryKind::Reversal | EntryKind::Lapse => given.taken += Points(row.points),
+                        EntryKind::Activation => given.pending = false,
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(given)
+}
+
+/// The first spendings that stand, of locked accounts. Asks nothing if none does.
+pub async fn load_grants(tx: &mut PgConnection, accounts: impl Iterator<Item = &Account>) -> Result<BTreeMap<MemberId, Given>, Failure> {
+    let standing: Vec<(Uuid, i32)> = accounts
+        .filter(|account| account.first_spending_stands)
+        .map(|account| (account.member_id.0, account.first_spending_ordinal))
+        .collect();
+    if standing.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows = sqlx::query!(
+        r#"select member_id, entry_id, debit, points, kind, store, document, category, rule, ordinal, qualifying,
+                  pending and not exists (select 1 from entry a where a.of_entry = e.entry_id and a.kind = 'activation') as "pending!",
+                  lot_id, expires_on, rate, base, posted_at, of_entry, source
+           from entry e where kind = 'first_spending' and (member_id, ordinal) in (select * from unnest($1::uuid[], $2::int[]))"#,
+        &standing.iter().map(|(member, _)| *member).collect::<Vec<_>>(),
+        &standing.iter().map(|(_, ordinal)| *ordinal).collect::<Vec<_>>(),
+    )
+    .fetch_all(tx)
+    .await?;
+    let read = rows.into_iter().map(|row| {
+        let member_id = MemberId(row.member_id);
+        let row = Row {
+            entry_id: row.entry_id,
+            debit: row.debit,
+            points: row.points,
+            kind: row.kind,
+            store: row.store,
+            document: row.document,
+            category: row.category,
+            rule: row.rule,
+            ordinal: row.ordinal,
+            qualifying: row.qualifying,
+            pending: row.pending,
+            lot_id: row.lot_id,
+            expires_on: row.expires_on,
+            rate: row.rate,
+            base: row.base,
+            posted_at: row.posted_at,
+            of_entry: row.of_entry,
+            source: row.source,
+        };
+        Ok((member_id, Given::try_from(row)?))
+    });
+    read.collect::<Result<_, BadRow>>().map_err(Failure::from)
+}
+
+/// Points by lot, of one member each.
+pub type ByLot = BTreeMap<MemberId, BTreeMap<Uuid, Points>>;
+
+/// What waits in the lots of locked members.
+pub async fn load_pending(tx: &mut PgConnection, members: &[MemberId]) -> Result<ByLot, Failure> {
+    let members: Vec<Uuid> = members.iter().map(|member| member.0).collect();
+    let rows = sqlx::query!("select member_id, lot_id, points from pending_lot where member_id = any($1)", &members).fetch_all(tx).await?;
+    let mut pending = ByLot::new();
+    for row in rows {
+        pending.entry(MemberId(row.member_id)).or_default().insert(row.lot_id, Points(row.points));
+    }
+    Ok(pending)
+}
+
+/// Writes what is left in lots that wait; those with nothing left are gone.
+pub async fn save_pending(tx: &mut PgConnection, left: &[(MemberId, Uuid, Points)]) -> Result<(), Failure> {
+    type Left<'a> = Vec<&'a (MemberId, Uuid, Points)>;
+    let (empty, rest): (Left<'_>, Left<'_>) = left.iter().partition(|(.., points)| !points.is_positive());
+    if !rest.is_empty() {
+        sqlx::query!(
+            "update pending_lot p set points = u.points from unnest($1::uuid[], $2::uuid[], $3::bigint[]) u(member_id, lot_id, points)
+             where p.member_id = any($1) and p.lot_id = any($2) and p.member_id = u.member_id and p.lot_id = u.lot_id",
+            &rest.iter().map(|(member, ..)| member.0).collect::<Vec<_>>(),
+            &rest.iter().map(|(_, lot, _)| *lot).collect::<Vec<_>>(),
+            &rest.iter().map(|(.., points)| points.0).collect::<Vec<_>>(),
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
+    if !empty.is_empty() {
+        sqlx::query!(
+            "delete from pending_lot where member_id = any($1) and lot_id = any($2)",
+            &empty.iter().map(|(member, ..)| member.0).collect::<Vec<_>>(),
+            &empty.iter().map(|(_, lot, _)| *lot).collect::<Vec<_>>(),
+        )
+        .execute(tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// What ended unspent in these lots of locked members, and was neither revived nor given back.
+pub async fn load_expired(tx: &mut PgConnection, members: &[MemberId], lots: &[Uuid]) -> Result<ByLot, Failure> {
+    let rows = sqlx::query!(
+        // Member by member, on the index of their chains, whatever is known of the table.
+        r#"select e.member_id, e.lot_id, sum(case when e.credit = $3 then e.points else -e.points end)::bigint as "points!"
+           from unnest($1::uuid[]) m(member_id)
+                cross join lateral (select * from entry e where e.member_id = m.member_id order by e.sequence offset 0) e
+           where e.lot_id = any($2) and (e.credit = $3 or e.debit = $3) group by e.member_id, e.lot_id"#,
+        &members.iter().map(|member| member.0).collect::<Vec<_>>(),
+        lots,
+        EXPIRED,
+    )
+    .fetch_all(tx)
+    .await?;
+    let mut expired = ByLot::new();
+    for row in rows {
+        expired.entry(MemberId(row.member_id)).or_default().insert(row.lot_id, Points(row.points));
+    }
+    Ok(expired)
+}
