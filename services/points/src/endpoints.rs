@@ -14,6 +14,7 @@ use self::why::why;
 use crate::store::{accounts, entries, listing};
 
 mod explain;
+mod moved;
 mod why;
 
 pub use explain::Explain;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! ingest.invoice_accepted ──> invoice_accepted: base points, first spending ──> points.earned
+//! ingest.invoice_refunded, ingest.invoice_voided ─> correct: taken back ──────> points.reversed
 //! campaign.accrual_assessed ─> accrual_assessed: bonus or none ──────────────> points.accrual_settled
 //! ingest.interaction_recorded, ingest.partner_purchase_recorded,
 //! campaign.bonus_granted ────> direct: posted and settled at once ───────────> points.accrual_settled
@@ -14,7 +15,7 @@
 //!
 //! Reading order: [`inbound`], [`handlers`], [`jobs`], [`domain`], [`store`], [`outbound`], [`endpoints`].
 //!
-//! **Locks.** First claims (`accrual` rows, in the order of store and document), then accounts (in the order of
+//! **Locks.** First claims (`correction` rows, then `accrual` rows, each in the order of their keys), then accounts (in the order of
 //! `member_id`, new members behind known ones), then partners' budgets (in the order of their codes). Entries, lots and the claims of
 //! accruals without an invoice are written under their account's lock.
 

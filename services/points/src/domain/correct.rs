@@ -197,7 +197,7 @@ fn base_of(net: &Net, category: Option<&Token>) -> Points {
 }
 
 /// `min(granted, floor(net base x (factor - 1)))`; a fixed bonus all or nothing.
-fn bonus_due(given: &Given, net: &Net, keep: &[Keep]) -> Points {
+pub fn bonus_due(given: &Given, net: &Net, keep: &[Keep]) -> Points {
     let granted = given.movement.points;
     if let Some(rate) = given.movement.rate.as_deref().and_then(|rate| Rate::try_new(rate).ok()) {
         return granted.min(rate.extra_on(base_of(net, given.movement.category.as_ref())));

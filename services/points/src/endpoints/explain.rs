@@ -13,7 +13,9 @@ use jifen_kernel::{MemberId, Money, Points};
 use jifen_runtime::{Ctx, Failure, Query};
 
 use super::{
-    ask_member, find_account, listed_entry, unavailable,
+    ask_member, find_account, listed_entry,
+    moved::explain_moved,
+    unavailable,
     why::{why, why_outcome},
 };
 use crate::{
@@ -49,10 +51,10 @@ impl Query for Explain {
             return explain_document(cx, member_id, source, store.as_str(), &document).await;
         };
         let entry = listing::find(&cx.pool, member_id, entry_id).await.map_err(unavailable)?.ok_or(code::POINTS_ENTRY_UNKNOWN)?;
-        let mut reply = match (entry.of_entry, entry.source) {
-            (Some(of_entry), _) => explain_move(cx, member_id, &entry, of_entry).await?,
-            (None, AccrualSource::Invoice) => explain_invoice(cx, member_id, &entry).await?,
-            (None, source) => explain_document(cx, member_id, source, &entry.store, &entry.document).await?,
+        let mut reply = match entry.source {
+            _ if !is_accrual(entry.posted.kind) => explain_moved(cx, member_id, &entry).await?,
+            AccrualSource::Invoice => explain_invoice(cx, member_id, &entry).await?,
+            source => explain_document(cx, member_id, source, &entry.store, &entry.document).await?,
         };
         reply.why = why(&entry);
         reply.entry = Some(listed_entry(entry));
@@ -64,7 +66,7 @@ fn program(cx: &Ctx, version: u32) -> Result<Arc<AppliedProgram>, Problem> {
     cx.programs.get(version).ok_or_else(|| Problem::new(code::SERVICE_UNAVAILABLE).detail("the program isn't known yet"))
 }
 
-fn reply(source: AccrualSource, store: &str, document: &str, points: Points, recomputed: Points) -> ExplainReply {
+pub(super) fn reply(source: AccrualSource, store: &str, document: &str, points: Points, recomputed: Points) -> ExplainReply {
     ExplainReply {
         source,
         store: store.to_owned(),
@@ -86,6 +88,12 @@ fn reply(source: AccrualSource, store: &str, document: &str, points: Points, rec
         equal: points == recomputed,
         why: Text::new("", ""),
     }
+}
+
+/// Gives points; the other kinds move them.
+fn is_accrual(kind: EntryKind) -> bool {
+    use EntryKind::{Accrual, Bonus, FirstSpending, Interaction, Partner};
+    matches!(kind, Accrual | FirstSpending | Bonus | Interaction | Partner)
 }
 
 /// An entry of an invoice.
@@ -115,32 +123,9 @@ async fn explain_invoice(cx: &Ctx, member_id: MemberId, entry: &ListedEntry) -> 
     })
 }
 
-async fn invoice(cx: &Ctx, member_id: MemberId, store: &str, document: &str) -> Result<PostedAccrual, Problem> {
+pub(super) async fn invoice(cx: &Ctx, member_id: MemberId, store: &str, document: &str) -> Result<PostedAccrual, Problem> {
     let found: Result<_, Failure> = accruals::find(&cx.pool, member_id, store, document).await;
     found.map_err(unavailable)?.ok_or_else(|| code::POINTS_ENTRY_UNKNOWN.into())
-}
-
-/// An entry that moves another one from pending, or takes it back: all of it.
-async fn explain_move(cx: &Ctx, member_id: MemberId, entry: &ListedEntry, of_entry: uuid::Uuid) -> Result<ExplainReply, Problem> {
-    let moved = listing::find(&cx.pool, member_id, of_entry).await.map_err(unavailable)?;
-    let (business_date, program_version) = match entry.source {
-        AccrualSource::Invoice => {
-            let accrual = invoice(cx, member_id, &entry.store, &entry.document).await?;
-            (accrual.business_date, accrual.program_version)
-        }
-        source => {
-            let found = direct::find(&cx.pool, member_id, source, &entry.store, &entry.document).await.map_err(unavailable)?;
-            let Posted { accrual, .. } = found.ok_or(code::POINTS_ENTRY_UNKNOWN)?;
-            (accrual.business_date, accrual.program_version)
-        }
-    };
-    let recomputed = moved.map_or(Points::ZERO, |moved| moved.posted.points);
-    Ok(ExplainReply {
-        business_date,
-        program_version,
-        of_entry: Some(of_entry),
-        ..reply(entry.source, &entry.store, &entry.document, entry.posted.points, recomputed)
-    })
 }
 
 /// A whole document: an invoice's base, or an accrual without one.

@@ -308,3 +308,17 @@ pub async fn save_keep(tx: &mut PgConnection, keep: &[(DocumentKey, Vec<Keep>)])
     .await?;
     Ok(())
 }
+
+/// What corrections have left of a member's invoice, and from which amounts its fixed bonuses stay; `None` if there were none.
+pub async fn find_left(tx: &mut PgConnection, member_id: MemberId, key: &DocumentKey) -> Result<Option<(Left, Vec<Keep>)>, Failure> {
+    let row = sqlx::query!(
+        r#"select net as "net: Json<Left>", keep as "keep: Json<Vec<Keep>>" from accrual
+           where store = $1 and document = $2 and member_id = $3"#,
+        key.0,
+        key.1,
+        member_id.0
+    )
+    .fetch_optional(tx)
+    .await?;
+    Ok(row.and_then(|row| Some((row.net?.0, row.keep.map(|keep| keep.0).unwrap_or_default()))))
+}

@@ -119,3 +119,17 @@ pub async fn find(pool: &PgPool, member_id: MemberId, entry_id: Uuid) -> Result<
     .await?;
     row.map(ListedEntry::try_from).transpose().map_err(Failure::from)
 }
+
+/// What corrections took of an entry before this place in the chain.
+pub async fn taken_before(pool: &PgPool, member_id: MemberId, of_entry: Uuid, sequence: i64) -> Result<Points, Failure> {
+    let taken = sqlx::query_scalar!(
+        r#"select coalesce(sum(points), 0)::bigint as "taken!" from entry
+           where member_id = $1 and of_entry = $2 and kind = 'reversal' and sequence < $3"#,
+        member_id.0,
+        of_entry,
+        sequence
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(Points(taken))
+}

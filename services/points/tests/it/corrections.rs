@@ -55,7 +55,7 @@ fn gift(points: i64, keep_from: &str) -> Bonus {
 
 /// Posts and settles one invoice of member 1.
 async fn bought(bench: &Bench, invoice: &InvoiceAccepted, bonuses: Vec<Bonus>, settled: usize) {
-    bench.publish(&[invoice.clone()], 1).await;
+    bench.publish(std::slice::from_ref(invoice), 1).await;
     let _: Vec<Earned> = bench.published(settled).await;
     bench.publish(&[answer(&invoice.invoice_no, 1, bonuses)], 1).await;
     let _: Vec<AccrualSettled> = bench.published(settled).await;
@@ -91,6 +91,7 @@ async fn buy_refund_keep_the_bonus() {
     assert!(reversed[1].visit_lost && reversed[1].paid_visit_lost);
     let flagged: Vec<Flagged> = bench.published(1).await;
     assert_eq!((flagged[0].reason, flagged[0].by.as_str()), (FlagReason::RefundExceedsLine, "C2"));
+    assert_eq!(bench.explain_all("M1").await.len(), 8);
     // The grant can return.
     bought(&bench, &invoice("R2", 1, "repair", "300.00"), vec![], 2).await;
     assert_eq!(figures(&bench).await, (400, 0, 0, 400));
@@ -183,6 +184,7 @@ async fn what_is_pending_is_reversed_without_trace_in_active() {
     assert_eq!(figures(&bench).await, (0, 1_300, 0, 1_300));
     bench.assert_sound().await;
     bench.publish(&[activated(1)], 1).await;
+    bench.explain_all("M1").await;
     eventually(DEADLINE, || async { (figures(&bench).await == (1_300, 0, 0, 1_300)).then_some(()) }).await;
     bench.publish(&[void(&bill, "V1", false)], 1).await;
     let _: Vec<Reversed> = bench.published(2).await;

@@ -1,0 +1,82 @@
+//! How entries that move points of another one came about: an activation or a lapse moves what is left of it, a reversal takes what
+//! the invoice's net amounts don't give any longer. Other movements are as large as somebody asked for.
+
+use jifen_contracts::{
+    Problem, code,
+    endpoint::ExplainReply,
+    event::{AccrualSource, EntryKind},
+};
+use jifen_kernel::{MemberId, Points};
+use jifen_runtime::{Ctx, Failure};
+use uuid::Uuid;
+
+use super::{
+    explain::{invoice, reply},
+    unavailable,
+};
+use crate::{
+    domain::correct::{Given, bonus_due},
+    store::{
+        corrections,
+        direct::{self, Posted},
+        given,
+        listing::{self, ListedEntry},
+    },
+};
+
+/// Of an entry that gives nothing by itself.
+pub async fn explain_moved(cx: &Ctx, member_id: MemberId, entry: &ListedEntry) -> Result<ExplainReply, Problem> {
+    let points = entry.posted.points;
+    let Some(of_entry) = entry.of_entry else {
+        return Ok(ExplainReply {
+            business_date: entry.posted_at.date_naive(),
+            ..reply(entry.source, &entry.store, &entry.document, points, points)
+        });
+    };
+    let recomputed = match entry.posted.kind {
+        EntryKind::Activation | EntryKind::Lapse => {
+            let moved = listing::find(&cx.pool, member_id, of_entry).await.map_err(unavailable)?;
+            let taken = listing::taken_before(&cx.pool, member_id, of_entry, entry.sequence).await.map_err(unavailable)?;
+            moved.map_or(Points::ZERO, |moved| moved.posted.points) - taken
+        }
+        EntryKind::Reversal => {
+            let is_due = is_due(cx, member_id, entry, of_entry).await.map_err(unavailable)?;
+            if is_due { points } else { Points::ZERO }
+        }
+        _ => points,
+    };
+    let (business_date, program_version) = match entry.source {
+        AccrualSource::Invoice if matches!(entry.posted.kind, EntryKind::Activation | EntryKind::Lapse | EntryKind::Reversal) => {
+            let accrual = invoice(cx, member_id, &entry.store, &entry.document).await?;
+            (accrual.business_date, accrual.program_version)
+        }
+        AccrualSource::Invoice => (entry.posted_at.date_naive(), 0),
+        source => {
+            let found = direct::find(&cx.pool, member_id, source, &entry.store, &entry.document).await.map_err(unavailable)?;
+            let Posted { accrual, .. } = found.ok_or(code::POINTS_ENTRY_UNKNOWN)?;
+            (accrual.business_date, accrual.program_version)
+        }
+    };
+    Ok(ExplainReply {
+        business_date,
+        program_version,
+        of_entry: Some(of_entry),
+        ..reply(entry.source, &entry.store, &entry.document, points, recomputed)
+    })
+}
+
+/// What is left of the invoice's entries is what its net amounts give: so all that was taken is right.
+async fn is_due(cx: &Ctx, member_id: MemberId, entry: &ListedEntry, of_entry: Uuid) -> Result<bool, Failure> {
+    let mut connection = cx.pool.acquire().await?;
+    let key = (entry.store.clone(), entry.document.clone());
+    let Some((left, keep)) = corrections::find_left(&mut connection, member_id, &key).await? else {
+        // Another invoice's correction took the first spending back: all of it.
+        return Ok(true);
+    };
+    let given = given::load(&mut connection, std::slice::from_ref(&key)).await?.remove(&key).unwrap_or_default();
+    let is_base = |given: &&Given| given.movement.kind == EntryKind::Accrual;
+    let base: Points = given.iter().filter(is_base).map(Given::rest).sum();
+    let due = |given: &Given| given.rest() <= bonus_due(given, &left.net, &keep);
+    let of_bonus = given.iter().find(|given| given.movement.entry_id == of_entry && given.movement.kind == EntryKind::Bonus);
+    Ok(base == left.net.base && of_bonus.is_none_or(due))
+}
