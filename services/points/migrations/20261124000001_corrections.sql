@@ -19,8 +19,8 @@ alter table accrual
 -- a document.
 create unique index entry_key on entry (store, document, kind, rule, category, ordinal);
 drop index entry_natural_key;
--- An entry is activated or lapses once.
 drop index entry_of_entry;
+-- An entry is activated or lapses once; says whether a first spending is activated.
 create unique index entry_moved_once on entry (of_entry, kind) where kind in ('activation', 'lapse');
 
 -- The claim of a correction; while it waits for its invoice, the event.

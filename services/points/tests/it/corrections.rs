@@ -111,7 +111,7 @@ async fn a_refund_may_come_before_the_invoice_and_before_the_answer() {
     bench.publish(&[refund(&bill, "C1", "500.00")], 2).await;
     bench.settled().await;
     assert_eq!(bench.number("select count(*) FROM correction where applied_at is null").await, 1);
-    bench.publish(&[bill.clone()], 1).await;
+    bench.publish(std::slice::from_ref(&bill), 1).await;
     let earned: Vec<Earned> = bench.published(1).await;
     assert_eq!(earned[0].categories[0].base, Points(1_000), "as posted");
     let _: Vec<Reversed> = bench.published(1).await;
