@@ -1,6 +1,6 @@
 //! Starting services and stopping them again; `jifen serve` for existing servers.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result};
 use jifen_infra::{Home, Keys, database, key_ids, rights, streams};
@@ -23,6 +23,8 @@ pub struct Servers {
     pub nats_url: String,
     /// The installation's keys.
     pub keys: Keys,
+    /// Its home.
+    pub home: PathBuf,
 }
 
 /// How a user of ours logs in.
@@ -44,6 +46,7 @@ fn config_of(servers: &Servers, settings: &Settings, telemetry: &Telemetry, serv
         seal: SealKey::new(*keys.seal.expose()),
         lookup: LookupKey::new(*keys.lookup.expose()),
         vault: (service == "member").then(|| SealKey::new(*keys.vault.expose())),
+        folder: Some(settings.seals_folder(&servers.home)),
         limits: settings.limits(),
         clock: jifen_runtime::travel::clock(),
         ids: Ids::system(),
@@ -124,7 +127,7 @@ pub async fn serve(settings: Settings, names: &[String]) -> Result<()> {
     let database_url = settings.database_url.clone().with_context(|| format!("`jifen serve` needs the database's address: {needed}"))?;
     let nats_url = settings.nats_url.clone().context("`jifen serve` needs the broker's address: give it as JIFEN_NATS_URL")?;
     let keys = Keys::load(&home).context("`jifen serve` needs the installation's keys: copy the folder `keys` of its home")?;
-    let servers = Servers { database_url, nats_url, keys };
+    let servers = Servers { database_url, nats_url, keys, home: home.path().to_owned() };
     let first = entries.first().map_or("program", |entry| entry.name);
     let mut connection = database::connect(&database::database_url(&servers.database_url, &servers.keys, first)?).await?;
     key_ids::check_key_ids(&mut connection, &servers.keys).await?;

@@ -43,6 +43,7 @@ pub struct Settings {
     pub connections: u32,
     pub unreadable_event_s: u64,
     pub guard_every_s: u64,
+    pub seals: Option<PathBuf>,
 }
 
 fn default_home() -> PathBuf {
@@ -95,6 +96,11 @@ impl Settings {
             }
         }
         Ok(())
+    }
+
+    /// Where the anchors lie.
+    pub fn seals_folder(&self, home: &Path) -> PathBuf {
+        self.seals.clone().unwrap_or_else(|| home.join("seals"))
     }
 
     /// What the runtime takes of them.

@@ -214,7 +214,7 @@ async fn prepare(settings: &Settings, home: &Home, lock: HomeLock) -> Result<(Ch
         children.nats = Some(server);
         url
     };
-    let servers = Servers { database_url, nats_url, keys };
+    let servers = Servers { database_url, nats_url, keys, home: home.path().to_owned() };
     prepare_streams(&servers).await?;
     Ok((children, servers))
 }

@@ -9,7 +9,7 @@ use crate::{
         invoice_accepted::InvoiceAcceptedHandler, invoice_refunded::InvoiceRefundedHandler, invoice_voided::InvoiceVoidedHandler,
         member_activated::MemberActivatedHandler, partner_purchase_recorded::PartnerPurchaseRecordedHandler,
     },
-    jobs::{correct::Correct, lapse::Lapse, release::Release},
+    jobs::{correct::Correct, lapse::Lapse, release::Release, seal::Sealer},
 };
 
 /// The service with its entrances.
@@ -29,5 +29,6 @@ pub fn service() -> Service {
         .answers(Counts)
         .job(Release::default())
         .job(Correct::default())
+        .job(Sealer)
         .daily(Lapse::default())
 }

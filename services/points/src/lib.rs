@@ -7,6 +7,7 @@
 //! ingest.interaction_recorded, ingest.partner_purchase_recorded,
 //! campaign.bonus_granted ────> direct: posted and settled at once ───────────> points.accrual_settled
 //! member.activated ──────────> member_activated: pending becomes active
+//! (every minute) ────────────> seal: signed roots over chains that grew ──────> points.sealed, and a file
 //! (daily) ───────────────────> lapse: what is pending too long goes back ────> points.reversed
 //! ```
 //!
@@ -32,6 +33,7 @@ use std::sync::LazyLock;
 use sqlx::migrate::Migrator;
 
 pub use inbound::service;
+pub use jobs::seal::{ANCHORS, PURPOSE, Sealer};
 
 /// The service's tables, behind the runtime's.
 pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| jifen_runtime::with_runtime_tables(&sqlx::migrate!()));

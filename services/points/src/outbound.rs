@@ -3,9 +3,10 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use jifen_contracts::event::{
     AccrualSettled, AccrualSource, Balance, CategoryPaid, CorrectionKind, Earned, FlagReason, Flagged, InvoiceAccepted, PostedEntry,
-    Reversed, ReversedEntry,
+    Reversed, ReversedEntry, Sealed,
 };
 use jifen_kernel::Points;
+use jifen_proof::Seal;
 
 use crate::{
     domain::{
@@ -172,4 +173,18 @@ pub fn lapsed(account: &Account, business_date: NaiveDate, taken: &[(&PendingEnt
         paid_visit_lost: false,
         balance: account.balance,
     })
+}
+
+/// A seal, as others keep it.
+pub fn sealed(seal: &Seal) -> Sealed {
+    let said = &seal.statement;
+    Sealed {
+        seal: said.seal,
+        at: said.at,
+        previous: said.previous.to_string(),
+        root: said.root.to_string(),
+        leaves: said.leaves,
+        key: seal.key.to_string(),
+        signature: seal.signature.into(),
+    }
 }

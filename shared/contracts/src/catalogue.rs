@@ -178,6 +178,7 @@ fn events() -> Vec<Message> {
         an_event::<event::Expiring>("Points of a member will end on a day."),
         an_event::<event::Expired>("Points of a member ended unspent."),
         an_event::<event::Flagged>("A person should look at this; nothing waits for it."),
+        an_event::<event::Sealed>("A signed Merkle root over the heads of members' chains: an anchor of the ledger."),
         an_event::<event::BudgetExhausted>("The last point of a campaign's budget was granted."),
         an_event::<event::BonusGranted>("A bonus that is no answer to an invoice."),
         an_event::<event::CampaignPreheated>("A campaign begins in a few days; who may take part."),

@@ -29,6 +29,7 @@ mod member;
 mod notification;
 mod points;
 mod program;
+mod seal;
 mod tier;
 
 pub use campaign::*;
@@ -38,4 +39,5 @@ pub use member::*;
 pub use notification::*;
 pub use points::*;
 pub use program::*;
+pub use seal::*;
 pub use tier::*;

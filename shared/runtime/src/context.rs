@@ -1,8 +1,11 @@
 //! What a running service has at hand.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicI64, Ordering},
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
 };
 
 use async_nats::jetstream;
@@ -84,6 +87,8 @@ pub struct ServiceConfig {
     pub lookup: LookupKey,
     /// Seals the vault: only for `member`.
     pub vault: Option<SealKey>,
+    /// A folder outside of database and broker, for what shall outlive both.
+    pub folder: Option<PathBuf>,
     /// What an operator set.
     pub limits: Limits,
     /// The time.
@@ -128,6 +133,8 @@ pub struct Ctx {
     pub lookup: LookupKey,
     /// Seals the vault: only there for `member`.
     pub vault: Option<SealKey>,
+    /// A folder outside of database and broker.
+    pub folder: Option<PathBuf>,
     /// The rules, every version known.
     pub programs: Programs,
     /// What an operator set.
@@ -185,6 +192,7 @@ impl Ctx {
             sealing: config.seal,
             lookup: config.lookup,
             vault: config.vault,
+            folder: config.folder,
             programs,
             limits: config.limits,
             js,
@@ -198,6 +206,11 @@ impl Ctx {
     /// Seals what one service writes into an event for another's eyes, named `reader`; the reader opens it with the same key.
     pub fn seal_to(&self, reader: &str) -> SealKey {
         self.sealing.derive(&format!("to.{reader}"))
+    }
+
+    /// The installation's secret for `purpose`, the same in all services.
+    pub fn secret_for(&self, purpose: &str) -> [u8; 32] {
+        self.sealing.secret_for(purpose)
     }
 
     pub(crate) fn outbox(&self) -> Outbox {

@@ -79,6 +79,11 @@ impl SealKey {
         Self::new(hmac(&self.key, &[b"jifen-derive", purpose.as_bytes()]))
     }
 
+    /// A secret for `purpose` that is no key of this kind: to sign with, say.
+    pub fn secret_for(&self, purpose: &str) -> [u8; 32] {
+        hmac(&self.key, &[b"jifen-secret", purpose.as_bytes()])
+    }
+
     /// A keyed hash that only holders of this key can compute.
     pub fn hash(&self, bytes: &[u8]) -> [u8; 32] {
         hmac(&self.key, &[b"jifen-hash", bytes])

@@ -28,6 +28,7 @@ pub fn service_config(env: &TestEnv, service: &str) -> ServiceConfig {
         seal: SealKey::new(*keys.seal.expose()),
         lookup: LookupKey::new(*keys.lookup.expose()),
         vault: (service == "member").then(|| SealKey::new(*keys.vault.expose())),
+        folder: None,
         limits: Limits { connections: 4, ack_wait_s: 5, unreadable_event_s: 0, ..Limits::default() },
         clock: ClockHandle::default(),
         ids: Ids::system(),

@@ -42,7 +42,7 @@ pub async fn migrate(settings: &Settings, print_sql: bool, out: Printer) -> Resu
     migrations::migrate(url, &keys, &schemas).await?;
     out.line(format!("migrated: {}", names.join(" ")));
     if let Some(nats_url) = &settings.nats_url {
-        let servers = Servers { database_url: url.to_owned(), nats_url: nats_url.clone(), keys };
+        let servers = Servers { database_url: url.to_owned(), nats_url: nats_url.clone(), keys, home: home.path().to_owned() };
         prepare_streams(&servers).await?;
         out.line("streams are ready");
     } else {

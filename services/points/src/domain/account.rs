@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 use jifen_contracts::event::{AccrualSource, Balance, EntryKind};
 use jifen_kernel::{MemberId, Money, Points, StoreCode, Token};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::lots::LotPart;
@@ -240,50 +239,34 @@ pub fn issued_by(store: &StoreCode) -> String {
     format!("issued:{store}")
 }
 
-/// The hash of an entry behind `previous`. Every field stands with its length, so no two entries read alike.
+/// The hash of an entry behind `previous`.
 pub fn hash_of(previous: &Head, entry: &Entry) -> Head {
     let movement = &entry.movement;
-    let plain = movement.source == AccrualSource::Invoice && movement.of_entry.is_none();
-    let numbers = [
-        entry.sequence,
-        movement.points.0,
-        i64::from(movement.ordinal),
-        i64::from(movement.qualifying),
-        i64::from(entry.pending),
-        movement.posted_at.timestamp_micros(),
-    ];
-    let expires_on = movement.expires_on.to_string();
-    let paid = movement.paid.map(|paid| paid.to_string());
-    let base = movement.base.map(|base| base.to_string());
-    let mut hasher = Sha256::new();
-    hasher.update(previous);
-    let texts = [
-        if plain { "jifen-entry-1" } else { "jifen-entry-2" },
-        &entry.debit,
-        &entry.credit,
-        movement.kind.as_str(),
-        movement.store.as_str(),
-        &movement.document,
-        movement.category.as_ref().map_or("", Token::as_str),
-        &movement.rule,
-        &expires_on,
-        paid.as_deref().unwrap_or_default(),
-        movement.rate.as_deref().unwrap_or_default(),
-        base.as_deref().unwrap_or_default(),
-    ];
-    // What an invoice earns is hashed as ever; other entries say besides what they rest on.
-    let further = (!plain).then(|| movement.source.as_str());
-    for text in texts.into_iter().chain(further) {
-        hasher.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
-        hasher.update(text);
-    }
-    for id in [entry.member_id.0, movement.entry_id, movement.lot_id].into_iter().chain(movement.of_entry) {
-        hasher.update(id.as_bytes());
-    }
-    for number in numbers {
-        hasher.update(number.to_be_bytes());
-    }
-    hasher.finalize().into()
+    let said = jifen_proof::Entry {
+        member_id: entry.member_id.0,
+        sequence: entry.sequence,
+        entry_id: movement.entry_id,
+        debit: entry.debit.as_str().into(),
+        credit: entry.credit.as_ref().into(),
+        points: movement.points.0,
+        kind: movement.kind.as_str().into(),
+        source: movement.source.as_str().into(),
+        store: movement.store.as_str().into(),
+        document: movement.document.as_str().into(),
+        category: movement.category.as_ref().map_or("", Token::as_str).into(),
+        rule: movement.rule.as_str().into(),
+        ordinal: movement.ordinal,
+        qualifying: movement.qualifying,
+        pending: entry.pending,
+        lot_id: movement.lot_id,
+        expires_on: movement.expires_on,
+        paid_fen: movement.paid.map(Money::fen),
+        rate: movement.rate.as_deref().map(Cow::from),
+        base: movement.base.map(|base| base.0),
+        posted_at: movement.posted_at,
+        of_entry: movement.of_entry,
+    };
+    said.hash(&jifen_proof::Hash(*previous)).0
 }
 
 #[cfg(test)]

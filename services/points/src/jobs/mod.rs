@@ -4,5 +4,6 @@ pub mod correct;
 pub mod lapse;
 mod parts;
 pub mod release;
+pub mod seal;
 
 pub use parts::Part;

@@ -9,4 +9,5 @@ pub mod entries;
 pub mod given;
 pub mod listing;
 pub mod lots;
+pub mod seals;
 pub mod waiting;

@@ -5,4 +5,5 @@ mod caps;
 mod corrections;
 mod direct;
 mod ledger;
+mod seals;
 mod support;
