@@ -42,7 +42,8 @@ pub fn decide_activation(
     pending.iter().map(|entry| account.activate(entry.moved(EntryKind::Activation, next_id(), posted_at))).collect()
 }
 
-/// Takes pending entries back, each by an entry of its own. A first spending among them may come again.
+/// Takes pending entries back, each by an entry of its own. A first spending goes with the last invoice that keeps it alive, and may
+/// come again.
 pub fn decide_lapse(
     account: &mut Account,
     pending: &[PendingEntry],
@@ -52,6 +53,9 @@ pub fn decide_lapse(
     let mut lapsed = Vec::with_capacity(pending.len());
     for entry in pending {
         if entry.movement.kind == EntryKind::FirstSpending {
+            if account.spendings > 0 {
+                continue;
+            }
             account.first_spending_stands = false;
         }
         lapsed.push(account.lapse(entry.funder.clone(), entry.moved(EntryKind::Lapse, next_id(), posted_at)));
@@ -106,6 +110,9 @@ mod tests {
     fn a_lapse_gives_everything_back_and_the_first_spending_may_come_again() {
         let mut account = Account::new(member(1), "M1".to_owned());
         let pending = posted(&mut account);
+        let kept = decide_lapse(&mut account.clone(), &pending, DateTime::UNIX_EPOCH, &mut Uuid::nil);
+        assert_eq!(kept.len(), 1, "an invoice that counts keeps the first spending");
+        account.spendings = 0;
         let lapsed = decide_lapse(&mut account, &pending, DateTime::UNIX_EPOCH, &mut Uuid::nil);
         assert_eq!((account.balance.pending, account.balance.active, account.lifetime), (Points(0), Points(0), Points(0)));
         assert_eq!((lapsed.len(), lapsed[0].credit.as_ref(), account.first_spending_stands), (2, "issued:SH01", false));

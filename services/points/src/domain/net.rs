@@ -68,6 +68,12 @@ impl Net {
         }
     }
 
+    /// The same without any points: its member wasn't activated in time. What was paid stays paid.
+    pub fn lapsed(mut self) -> Self {
+        self.categories.iter_mut().for_each(|category| category.base = Points::ZERO);
+        Self { base: Points::ZERO, is_spending: false, ..self }
+    }
+
     /// After a void: nothing.
     pub fn nothing(posted: &Posted) -> Self {
         let none = |category: &CategoryBase| CategoryBase { paid: Money::ZERO, base: Points::ZERO, ..category.clone() };

@@ -101,6 +101,7 @@ fn standing(accrual: &Settling) -> Standing {
         store: accrual.open.store.clone(),
         document: accrual.open.document.clone(),
         business_date: accrual.open.business_date,
+        program_version: accrual.program_version,
         vehicle: accrual.vehicle.clone(),
         posted: Posted { categories: Vec::new(), daily_left: None, visit: accrual.visit, paid_visit: accrual.paid_visit },
         left: None,

@@ -2,17 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use jifen_contracts::event::AccrualSource;
+use jifen_contracts::event::{AccrualSource, CorrectionKind};
 use jifen_kernel::clock;
 use jifen_runtime::{Ctx, DailyJob, Due, Failure, Outbox, Step, message::Cause};
 use sqlx::PgConnection;
 
 use super::parts::Parts;
 use crate::{
-    domain::activation::{decide_lapse, lapses_up_to},
+    domain::{
+        account::{Account, Entry},
+        activation::{decide_lapse, lapses_up_to},
+        net::{Correcting, Net},
+    },
     handlers::ids,
     outbound,
-    store::{accounts, activations, entries},
+    store::{
+        accounts, activations,
+        corrections::{self, Left, Standing},
+        entries,
+    },
 };
 
 /// Members of one part.
@@ -40,7 +48,10 @@ impl DailyJob for Lapse {
             self.0.done(part, 0);
             return Ok(Step::Done);
         }
-        // Load: what was activated meanwhile is pending no longer.
+        // Load: invoices, then accounts. What was activated meanwhile is pending no longer.
+        let ids_of: Vec<_> = members.keys().copied().collect();
+        let invoices = activations::list_lapsing_invoices(tx, &ids_of, up_to).await?;
+        let mut standing = corrections::load_standing(tx, &invoices).await?;
         let numbers = members.iter().map(|(member, number)| (*member, number.as_str())).collect();
         let mut accounts = accounts::load_locked(tx, &numbers).await?;
         let members: Vec<_> = members.keys().copied().collect();
@@ -50,6 +61,7 @@ impl DailyJob for Lapse {
         // Decide: document by document, as each is announced by itself.
         let mut next_id = ids(cx, out);
         let mut taken = Vec::new();
+        let mut kept = Vec::new();
         for (member_id, pending) in pending {
             let account = accounts.get_mut(&member_id).ok_or_else(|| Failure::defect("an account that was locked is missing"))?;
             let mut documents: BTreeMap<(AccrualSource, String, String), Vec<_>> = BTreeMap::new();
@@ -57,10 +69,21 @@ impl DailyJob for Lapse {
                 let said = &entry.movement;
                 documents.entry((said.source, said.store.to_string(), said.document.clone())).or_default().push(entry);
             }
+            for (_, store, document) in documents.keys().filter(|(source, ..)| *source == AccrualSource::Invoice) {
+                if let Some(found) = standing.get_mut(&(store.clone(), document.clone())) {
+                    give_up(cx, account, found)?;
+                }
+            }
             for pending in documents.into_values() {
                 let lapsed = decide_lapse(account, &pending, out.now(), &mut next_id);
                 let day = pending.first().and_then(|entry| days.get(&entry.movement.lot_id)).copied().unwrap_or(due.day);
-                let pairs: Vec<_> = pending.iter().zip(&lapsed).collect();
+                let of = |lapse: &Entry| pending.iter().find(|entry| lapse.movement.of_entry == Some(entry.movement.entry_id));
+                let pairs: Vec<_> = lapsed.iter().filter_map(|lapse| Some((of(lapse)?, lapse))).collect();
+                for entry in
+                    pending.iter().filter(|entry| pairs.iter().all(|(moved, _)| moved.movement.entry_id != entry.movement.entry_id))
+                {
+                    kept.extend(lots.iter().find(|lot| lot.lot_id == entry.movement.lot_id).map(|lot| (lot, entry.movement.points)));
+                }
                 if let Some(reversed) = outbound::lapsed(account, day, &pairs, out.now()) {
                     out.event(&Cause::default(), Some(account.sequence), &reversed);
                 }
@@ -68,11 +91,26 @@ impl DailyJob for Lapse {
             }
         }
         // Save.
+        if !kept.is_empty() {
+            activations::keep_waiting(tx, &kept, up_to).await?;
+        }
         if !taken.is_empty() {
+            let left: Vec<_> = standing.into_iter().filter_map(|(key, found)| Some((key, found.left?))).collect();
+            corrections::save_left(tx, &left).await?;
             entries::save_entries(tx, &taken.iter().collect::<Vec<_>>()).await?;
             accounts::save(tx, &accounts).await?;
         }
         self.0.done(part, members.len());
         Ok(Step::More(serde_json::Value::Null))
     }
+}
+
+/// An invoice whose points lapse is no spending any longer, and what is corrected of it later moves no point.
+fn give_up(cx: &Ctx, account: &mut Account, found: &mut Standing) -> Result<(), Failure> {
+    let applied = cx.programs.get(found.program_version).ok_or_else(|| Failure::transient("a program isn't known yet"))?;
+    let before = found.left.take().map_or_else(|| Net::of_posted(&found.posted, &applied.program.earn), |left| left.net);
+    account.spendings = (account.spendings - i32::from(before.is_spending)).max(0);
+    let by = Correcting { kind: CorrectionKind::Lapse, number: found.document.clone() };
+    found.left = Some(Left { net: before.lapsed(), by, lapsed: true });
+    Ok(())
 }

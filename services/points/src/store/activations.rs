@@ -9,6 +9,7 @@ use jifen_runtime::{BadRow, Failure};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::accruals::DocumentKey;
 use crate::{domain::lots::LotPart, jobs::Part};
 
 /// Claims activations, in the order of `members`; gives back those that were not known before.
@@ -104,6 +105,41 @@ pub async fn save_lots(tx: &mut PgConnection, lots: &[PendingLot], at: DateTime<
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// A first spending that another invoice keeps alive waits on, as long as that one does.
+pub async fn keep_waiting(tx: &mut PgConnection, kept: &[(&PendingLot, Points)], lapsed_up_to: NaiveDate) -> Result<(), Failure> {
+    let each = || kept.iter().map(|(lot, _)| lot);
+    sqlx::query!(
+        "insert into pending_lot (member_id, lot_id, store, document, points, expires_on, business_date, created_at)
+         select u.*, greatest((select max(p.business_date) from pending_lot p where p.member_id = u.member_id), $7::date + 1), now()
+         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::date[])
+              u(member_id, lot_id, store, document, points, expires_on)",
+        &each().map(|lot| lot.member_id.0).collect::<Vec<_>>(),
+        &each().map(|lot| lot.lot_id).collect::<Vec<_>>(),
+        &each().map(|lot| lot.store.clone()).collect::<Vec<_>>(),
+        &each().map(|lot| lot.document.clone()).collect::<Vec<_>>(),
+        &kept.iter().map(|(_, points)| points.0).collect::<Vec<_>>(),
+        &each().map(|lot| lot.expires_on).collect::<Vec<_>>(),
+        lapsed_up_to,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The invoices of these members whose points lapse, without locks.
+pub async fn list_lapsing_invoices(tx: &mut PgConnection, members: &[MemberId], up_to: NaiveDate) -> Result<Vec<DocumentKey>, Failure> {
+    let rows = sqlx::query!(
+        "select distinct p.store, p.document from pending_lot p
+         where p.member_id = any($1) and p.business_date <= $2 and exists (
+             select 1 from entry e where e.store = p.store and e.document = p.document and e.lot_id = p.lot_id and e.source is null)",
+        &members.iter().map(|member| member.0).collect::<Vec<_>>(),
+        up_to,
+    )
+    .fetch_all(tx)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.store, row.document)).collect())
 }
 
 /// Members with pending lots of business dates up to `up_to`, with their numbers.

@@ -219,6 +219,9 @@ pub struct Left {
     pub net: Net,
     /// The last correction.
     pub by: Correcting,
+    /// Its member wasn't activated in time: it gives nothing any longer, whatever is corrected.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lapsed: bool,
 }
 
 /// An invoice's accrual that is corrected.
@@ -233,6 +236,8 @@ pub struct Standing {
     pub document: String,
     /// Its local day.
     pub business_date: NaiveDate,
+    /// The rules that it earned under.
+    pub program_version: u32,
     /// The vehicle, hashed.
     pub vehicle: Option<KeyedHash>,
     /// As posted.
@@ -246,7 +251,7 @@ pub struct Standing {
 /// Locks accruals in the order of their keys.
 pub async fn load_standing(tx: &mut PgConnection, keys: &[DocumentKey]) -> Result<BTreeMap<DocumentKey, Standing>, Failure> {
     let rows = sqlx::query!(
-        r#"select store, document, member_id, member_no, business_date, vehicle, visit, paid_visit, daily_left,
+        r#"select store, document, member_id, member_no, business_date, program_version, vehicle, visit, paid_visit, daily_left,
                   categories as "categories: Json<Vec<CategoryBase>>", net as "net: Json<Left>", keep as "keep: Json<Vec<Keep>>"
            from accrual where (store, document) in (select * from unnest($1::text[], $2::text[]))
            order by store, document for update"#,
@@ -263,6 +268,7 @@ pub async fn load_standing(tx: &mut PgConnection, keys: &[DocumentKey]) -> Resul
             store: StoreCode::try_new(row.store.as_str()).map_err(|_| bad("store"))?,
             document: row.document.clone(),
             business_date: row.business_date,
+            program_version: u32::try_from(row.program_version).map_err(|_| bad("program_version"))?,
             vehicle: row.vehicle.map(KeyedHash),
             posted: Posted {
                 categories: row.categories.0,

@@ -177,7 +177,7 @@ pub async fn load_pending(
                   e.qualifying, e.lot_id, e.expires_on, e.posted_at, e.of_entry
            from unnest($1::uuid[]) m(member_id)
                 cross join lateral (select * from entry e where e.member_id = m.member_id order by e.sequence offset 0) e
-           where e.lot_id = any($2) and (e.of_entry is null or e.kind = 'reversal') order by e.member_id, e.sequence"#,
+           where e.lot_id = any($2) and (e.of_entry is null or e.kind in ('reversal', 'lapse')) order by e.member_id, e.sequence"#,
         &members.iter().map(|member| member.0).collect::<Vec<_>>(),
         lots,
     )
@@ -187,7 +187,7 @@ pub async fn load_pending(
     for row in rows {
         let member_id = MemberId(row.member_id);
         if let Some(of) = row.of_entry {
-            // A correction took some of it; it stands behind.
+            // A correction took some of it, or all of it lapsed; that stands behind.
             let of = pending.get_mut(&member_id).and_then(|all| all.iter_mut().find(|entry| entry.movement.entry_id == of));
             if let Some(entry) = of {
                 entry.movement.points = entry.movement.points - Points(row.points);

@@ -125,12 +125,27 @@ async fn what_is_pending_too_long_lapses() {
     clock.set(at("2026-12-30T04:00:00Z"));
     done("2026-12-30").await;
     let account = bench.account("M1").await;
-    assert_eq!((account.active, account.pending, account.lifetime), (Points(0), Points(10), Points(10)));
+    assert_eq!(
+        (account.active, account.pending, account.lifetime),
+        (Points(0), Points(110), Points(110)),
+        "R2 keeps the first spending alive"
+    );
     assert_eq!(bench.account("M2").await.active, Points(110), "who is activated loses nothing");
     let reversed: Vec<Reversed> = bench.published(1).await;
     assert_eq!((reversed[0].correction, reversed[0].document.as_str()), (CorrectionKind::Lapse, "R1"));
-    assert_eq!(reversed[0].entries.iter().map(|entry| entry.points.0).sum::<i64>(), 2_100);
+    assert_eq!(reversed[0].entries.iter().map(|entry| entry.points.0).sum::<i64>(), 2_000);
     assert!(reversed[0].entries.iter().all(|entry| entry.qualifying && entry.pending));
+    clock.set(at("2026-12-31T04:00:00Z"));
+    done("2026-12-31").await;
+    let account = bench.account("M1").await;
+    assert_eq!((account.active, account.pending, account.lifetime), (Points(0), Points(0), Points(0)), "it goes with R2");
+    // The answer to R2 comes late: what it grants goes back at once. A first spending may come again.
+    bench.publish(&[answer("R2", 1, vec![double("repair", 10)])], 1).await;
+    let _: Vec<Reversed> = bench.published(3).await;
+    bench.publish(&[awaiting(invoice("R4", 1, "repair", "20.00"))], 1).await;
+    let _: Vec<Earned> = bench.published(4).await;
+    let account = bench.account("M1").await;
+    assert_eq!((account.active, account.pending, account.lifetime), (Points(0), Points(120), Points(120)));
     bench.explain_all("M1").await;
     bench.assert_sound().await;
     assert!(points.stop().await);
