@@ -1,6 +1,6 @@
 # The only door: CI and people call these targets.
 .DEFAULT_GOAL := help
-.PHONY: help run up demo test fuzz check fmt bench faults overload schemas sqlx-prepare clean
+.PHONY: help run up demo test expiry-year fuzz check fmt bench faults overload schemas sqlx-prepare clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -19,6 +19,10 @@ demo: ## Play the sample group into a running system
 test: ## Everything that must hold: unit, contract, integration on real servers, end to end
 	cargo build --workspace --all-targets
 	$(TARGET)/debug/with-servers cargo test --workspace --no-fail-fast
+
+expiry-year: ## A year of ends for 100,000 members, each lot at the same cost: MEMBERS=1000000 for more
+	cargo build -p jifen-points -p jifen-testkit --all-targets
+	MEMBERS=$(or $(MEMBERS),100000) $(TARGET)/debug/with-servers cargo test -p jifen-points --test it a_year_of_ends -- --nocapture
 
 fuzz: ## Bad input with other seeds and for longer than `make test` does: SEED=1000 ROUNDS=20
 	cargo build --workspace --all-targets

@@ -9,7 +9,7 @@ use crate::{
         invoice_accepted::InvoiceAcceptedHandler, invoice_refunded::InvoiceRefundedHandler, invoice_voided::InvoiceVoidedHandler,
         member_activated::MemberActivatedHandler, partner_purchase_recorded::PartnerPurchaseRecordedHandler,
     },
-    jobs::{correct::Correct, lapse::Lapse, release::Release, seal::Sealer},
+    jobs::{correct::Correct, expiry::Expiry, lapse::Lapse, release::Release, seal::Sealer},
 };
 
 /// The service with its entrances.
@@ -31,4 +31,5 @@ pub fn service() -> Service {
         .job(Correct::default())
         .job(Sealer)
         .daily(Lapse::default())
+        .daily(Expiry::default())
 }

@@ -7,6 +7,7 @@
 //! ingest.interaction_recorded, ingest.partner_purchase_recorded,
 //! campaign.bonus_granted ────> direct: posted and settled at once ───────────> points.accrual_settled
 //! member.activated ──────────> member_activated: pending becomes active
+//! (daily) ───────────────────> expiry: what ended, and reminders ────────────> points.expired, points.expiring
 //! (every minute) ────────────> seal: signed roots over chains that grew ──────> points.sealed, and a file
 //! (daily) ───────────────────> lapse: what is pending too long goes back ────> points.reversed
 //! ```
@@ -24,7 +25,7 @@ pub mod domain;
 mod endpoints;
 mod handlers;
 mod inbound;
-mod jobs;
+pub mod jobs;
 mod outbound;
 mod store;
 

@@ -1,5 +1,7 @@
 //! From the ledger's words to the contract's.
 
+mod ends;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use jifen_contracts::event::{
     AccrualSettled, AccrualSource, Balance, CategoryPaid, CorrectionKind, Earned, FlagReason, Flagged, InvoiceAccepted, PostedEntry,
@@ -19,6 +21,8 @@ use crate::{
     },
     store::{accruals::Settling, corrections::Standing},
 };
+
+pub use ends::*;
 
 /// Base posted.
 pub fn earned(invoice: &InvoiceAccepted, valued: &Valued, first_spending: Points) -> Earned {

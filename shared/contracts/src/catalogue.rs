@@ -211,7 +211,9 @@ fn endpoints() -> Vec<[Message; 2]> {
         an_endpoint::<endpoint::AccountGet>("A member's account. A member without entries answers zeros."),
         an_endpoint::<endpoint::EntriesList>("A member's ledger entries, newest first."),
         an_endpoint::<endpoint::EntryExplain>("How an entry came about, computed again; or why a document earned nothing."),
-        an_endpoint::<endpoint::PointsCounts>("Counts: accounts, entries, points by kind, settled and unsettled accruals."),
+        an_endpoint::<endpoint::PointsCounts>(
+            "Counts: accounts, entries, points by kind, settled and unsettled accruals, breakage by funding store.",
+        ),
         an_endpoint::<endpoint::QuoteGet>("What points pay of a bill, in steps, rounded down."),
         an_endpoint::<endpoint::HoldCreate>("Reserves points for a redemption in progress. Mutating."),
         an_endpoint::<endpoint::HoldCapture>("Spends held points, all or some; the rest comes back. Mutating."),

@@ -6,6 +6,7 @@ pub mod base;
 pub mod caps;
 pub mod correct;
 pub mod direct;
+pub mod ending;
 pub mod expiry;
 pub mod explain;
 pub mod interaction;

@@ -52,6 +52,7 @@ impl Query for Explain {
         };
         let entry = listing::find(&cx.pool, member_id, entry_id).await.map_err(unavailable)?.ok_or(code::POINTS_ENTRY_UNKNOWN)?;
         let mut reply = match entry.source {
+            _ if entry.posted.kind == EntryKind::Expiry => explain_end(cx, member_id, &entry).await?,
             _ if !is_accrual(entry.posted.kind) => explain_moved(cx, member_id, &entry).await?,
             AccrualSource::Invoice => explain_invoice(cx, member_id, &entry).await?,
             source => explain_document(cx, member_id, source, &entry.store, &entry.document).await?,
@@ -126,6 +127,17 @@ async fn explain_invoice(cx: &Ctx, member_id: MemberId, entry: &ListedEntry) -> 
 pub(super) async fn invoice(cx: &Ctx, member_id: MemberId, store: &str, document: &str) -> Result<PostedAccrual, Problem> {
     let found: Result<_, Failure> = accruals::find(&cx.pool, member_id, store, document).await;
     found.map_err(unavailable)?.ok_or_else(|| code::POINTS_ENTRY_UNKNOWN.into())
+}
+
+/// What ended: all that the lot's earlier entries had left of it.
+async fn explain_end(cx: &Ctx, member_id: MemberId, entry: &ListedEntry) -> Result<ExplainReply, Problem> {
+    let left = listing::left_before(&cx.pool, member_id, entry.sequence, entry.lot_id).await.map_err(unavailable)?;
+    let version = entry.posted.rule.split_once('@').and_then(|(_, version)| version.parse().ok());
+    Ok(ExplainReply {
+        business_date: entry.expires_on,
+        program_version: version.unwrap_or_default(),
+        ..reply(entry.source, &entry.store, &entry.document, entry.posted.points, left)
+    })
 }
 
 /// A whole document: an invoice's base, or an accrual without one.

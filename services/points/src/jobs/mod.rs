@@ -1,6 +1,7 @@
 //! Timed entrances.
 
 pub mod correct;
+pub mod expiry;
 pub mod lapse;
 mod parts;
 pub mod release;

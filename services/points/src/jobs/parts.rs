@@ -33,6 +33,12 @@ impl Parts {
         part
     }
 
+    /// A part is processed, and the next one begins behind it: what failed before it stays behind, too.
+    pub fn passed(&self, part: Part) {
+        let next = Part { limit: (part.limit * 2).min(self.most), offset: 0 };
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = next;
+    }
+
     /// A part is processed; it had `found` rows. Behind the last one it begins anew, with what was left out.
     pub fn done(&self, part: Part, found: usize) {
         let next = if found == 0 { Part { limit: self.most, offset: 0 } } else { Part { limit: (part.limit * 2).min(self.most), ..part } };
@@ -65,6 +71,29 @@ mod tests {
         assert_eq!(left(&["a", "b", "c", "d", "e"], 2), Vec::<String>::new());
         assert_eq!(left(&["a", "bad", "c", "d", "e", "f", "g"], 40), ["bad"]);
         assert_eq!(left(&["bad"], 40), ["bad"]);
+    }
+
+    /// Rows are gone through by their place, as a cursor does: what fails is left behind and holds up nobody.
+    #[test]
+    fn who_goes_on_behind_its_last_row_passes_what_fails() {
+        let rows = ["a", "b", "bad", "c", "worse", "d", "e"];
+        let (parts, mut behind, mut done) = (Parts::new(4), 0, Vec::new());
+        for _ in 0..40 {
+            let part = parts.begin();
+            let from = behind + usize::try_from(part.offset).expect("an offset");
+            let taken: Vec<&str> = rows.iter().skip(from).take(usize::try_from(part.limit).expect("a limit")).copied().collect();
+            if taken.is_empty() {
+                parts.done(part, 0);
+                break;
+            }
+            if !taken.iter().any(|row| ["bad", "worse"].contains(row)) {
+                behind = from + taken.len();
+                done.extend(taken);
+                parts.passed(part);
+            }
+        }
+        assert_eq!(done, ["a", "b", "c", "d", "e"]);
+        assert_eq!(parts.begin(), Part { limit: 4, offset: 0 });
     }
 
     #[test]

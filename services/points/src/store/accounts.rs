@@ -35,6 +35,11 @@ pub async fn load_locked(tx: &mut PgConnection, members: &BTreeMap<MemberId, &st
     Ok(accounts)
 }
 
+/// Locks these accounts, which are there, and loads them.
+pub async fn load_known(tx: &mut PgConnection, members: &[Uuid]) -> Result<Accounts, Failure> {
+    lock(tx, members).await
+}
+
 async fn lock(tx: &mut PgConnection, members: &[Uuid]) -> Result<Accounts, Failure> {
     let rows = sqlx::query!(
         r#"select member_id, member_no, active, pending, reserved, debt, lifetime, first_spending_ordinal, first_spending_stands,

@@ -245,7 +245,10 @@ pub async fn count(pool: &PgPool) -> Result<Vec<(String, i64)>, Failure> {
            union all select 'entries/' || kind, count(*) from entry group by kind
            union all select 'accounts', count(*) from account
            union all select 'unsettled', count(*) from accrual where settled_at is null
-           union all select 'settled', count(*) from accrual where settled_at is not null"#
+           union all select 'settled', count(*) from accrual where settled_at is not null
+           union all select 'breakage/' || l.store, sum(case when e.credit = 'expired' then e.points else -e.points end)::bigint
+                     from entry e join lot l on l.member_id = e.member_id and l.lot_id = e.lot_id
+                     where 'expired' in (e.credit, e.debit) group by l.store"#
     )
     .fetch_all(pool)
     .await?;

@@ -23,6 +23,8 @@ pub struct ListedEntry {
     pub store: String,
     /// The document.
     pub document: String,
+    /// The lot that it moves points of.
+    pub lot_id: Uuid,
     /// The lot's last day.
     pub expires_on: NaiveDate,
     /// What was paid, in fen.
@@ -51,6 +53,7 @@ struct Row {
     rule: String,
     qualifying: bool,
     pending: bool,
+    lot_id: Uuid,
     expires_on: NaiveDate,
     paid_fen: Option<i64>,
     rate: Option<String>,
@@ -79,6 +82,7 @@ impl TryFrom<Row> for ListedEntry {
             of_entry: row.of_entry,
             store: row.store,
             document: row.document,
+            lot_id: row.lot_id,
             expires_on: row.expires_on,
             paid_fen: row.paid_fen,
             rate: row.rate,
@@ -93,7 +97,7 @@ impl TryFrom<Row> for ListedEntry {
 pub async fn list(pool: &PgPool, member_id: MemberId, before: i64, limit: i64) -> Result<Vec<ListedEntry>, Failure> {
     let rows = sqlx::query_as!(
         Row,
-        "select sequence, entry_id, kind, points, source, of_entry, store, document, category, rule, qualifying, pending, expires_on,
+        "select sequence, entry_id, kind, points, source, of_entry, store, document, category, rule, qualifying, pending, lot_id, expires_on,
                 paid_fen, rate, base, posted_at, hash
          from entry where member_id = $1 and sequence < $2 order by sequence desc limit $3",
         member_id.0,
@@ -109,7 +113,7 @@ pub async fn list(pool: &PgPool, member_id: MemberId, before: i64, limit: i64) -
 pub async fn find(pool: &PgPool, member_id: MemberId, entry_id: Uuid) -> Result<Option<ListedEntry>, Failure> {
     let row = sqlx::query_as!(
         Row,
-        "select sequence, entry_id, kind, points, source, of_entry, store, document, category, rule, qualifying, pending, expires_on,
+        "select sequence, entry_id, kind, points, source, of_entry, store, document, category, rule, qualifying, pending, lot_id, expires_on,
                 paid_fen, rate, base, posted_at, hash
          from entry where member_id = $1 and entry_id = $2",
         member_id.0,
@@ -132,4 +136,18 @@ pub async fn taken_before(pool: &PgPool, member_id: MemberId, of_entry: Uuid, se
     .fetch_one(pool)
     .await?;
     Ok(Points(taken))
+}
+
+/// What of a lot was spendable before an entry of its member, by the entries.
+pub async fn left_before(pool: &PgPool, member_id: MemberId, sequence: i64, lot_id: Uuid) -> Result<Points, Failure> {
+    let left = sqlx::query_scalar!(
+        r#"select coalesce(sum(case when credit = 'active' then points when debit = 'active' then -points else 0 end), 0)::bigint as "left!"
+           from entry where member_id = $1 and sequence < $2 and lot_id = $3"#,
+        member_id.0,
+        sequence,
+        lot_id
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(Points(left))
 }

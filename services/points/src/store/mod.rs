@@ -5,6 +5,7 @@ pub mod accruals;
 pub mod activations;
 pub mod corrections;
 pub mod direct;
+pub mod ending;
 pub mod entries;
 pub mod given;
 pub mod listing;

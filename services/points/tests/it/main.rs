@@ -4,6 +4,8 @@ mod activation;
 mod caps;
 mod corrections;
 mod direct;
+mod ends;
+mod ends_of_a_year;
 mod ledger;
 mod seals;
 mod support;

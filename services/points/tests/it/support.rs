@@ -1,12 +1,15 @@
 //! A running points service, what others would publish to it, and what it publishes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use jifen_contracts::{
     EventType,
     document::Payer,
-    endpoint::{AccountGet, AccountReply, EntriesList, EntriesRequest, EntryExplain, ExplainReply, ExplainRequest, MemberRequest},
+    endpoint::{
+        AccountGet, AccountReply, Empty, EntriesList, EntriesRequest, EntryExplain, ExplainReply, ExplainRequest, MemberRequest,
+        PointsCounts,
+    },
     event::{
         AcceptedLine, AccrualAssessed, AccrualSettled, AccrualSource, Bonus, BonusGranted, BonusRule, Earned, InteractionRecorded,
         InvoiceAccepted, MemberActivated, PartnerPurchaseRecorded,
@@ -14,9 +17,9 @@ use jifen_contracts::{
     program::AppliedProgram,
     subject::STREAM_EVENTS,
 };
-use jifen_kernel::{MemberId, Money, Points, StoreCode, Token};
-use jifen_runtime::{Running, ServiceConfig, ask};
-use jifen_testkit::{Schema, TestEnv, bus, samples, service_config};
+use jifen_kernel::{ManualClock, MemberId, Money, Points, StoreCode, Token};
+use jifen_runtime::{Running, ServiceConfig, ask, context::ClockHandle};
+use jifen_testkit::{DEADLINE, Schema, TestEnv, bus, eventually, samples, service_config};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -191,6 +194,24 @@ impl Bench {
         jifen_points::service().start(self.config()).await.expect("points starts")
     }
 
+    /// A copy that lives at this time.
+    pub async fn copy_at(&self, clock: &Arc<ManualClock>, programs: &[AppliedProgram]) -> Running {
+        samples::remember(&self.env, "points", programs).await;
+        let mut config = self.config();
+        config.clock = ClockHandle(clock.clone());
+        jifen_points::service().start(config).await.expect("points starts")
+    }
+
+    /// Waits until a job has done a day.
+    pub async fn day_done(&self, job: &str, day: &str) {
+        let done = format!("select count(*) from points.job_day where job = '{job}' and day = '{day}' and done_at is not null");
+        let looked = || async {
+            let done: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(done.as_str())).fetch_one(self.env.admin_pool()).await.ok()?;
+            (done == 1).then_some(())
+        };
+        eventually(DEADLINE, looked).await;
+    }
+
     /// Publishes events as their services would, each `times` times, as different messages of one event.
     pub async fn publish<T: EventType>(&self, events: &[T], times: usize) {
         bus::publish_times(&self.env, events, times).await;
@@ -214,6 +235,11 @@ impl Bench {
     pub async fn account(&self, member_no: &str) -> AccountReply {
         let nats = self.env.nats("local").await;
         ask::<AccountGet>(&nats, &MemberRequest { member_no: member_no.to_owned() }).await.expect("account")
+    }
+
+    pub async fn counts(&self) -> BTreeMap<String, i64> {
+        let nats = self.env.nats("local").await;
+        ask::<PointsCounts>(&nats, &Empty {}).await.expect("counts").counts
     }
 
     /// Asks how a document came about.

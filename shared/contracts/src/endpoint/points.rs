@@ -210,6 +210,7 @@ endpoint!(
 );
 
 endpoint!(
-    /// `accounts`, `entries`, `points/<kind>`, `settled`, `unsettled`.
+    /// `accounts`, `entries/<kind>`, `points/<kind>`, `settled`, `unsettled`; `breakage/<store>`: points that a store funded and that ended
+    /// unspent, less those that live again.
     PointsCounts = "api.points.account.counts", Empty => CountsReply
 );
