@@ -62,6 +62,7 @@ impl Query for Status {
             received_at: found.received_at,
             accepted_at: found.accepted_at,
             member_id: found.member_id,
+            voided_by: found.voided_by,
         })
     }
 }

@@ -27,10 +27,17 @@
 //! Whoever comes second waits for the lock and then sees what the first has committed. A job looks for pairs that both
 //! sides missed, releases them and reports each as a bug.
 //!
+//! A correction and its invoice wait for each other on the invoice's own row:
+//! 1. The correction's side locks the invoice's row, or makes one that says `absent`, and reads what it says in a later statement. An
+//!    invoice that another transaction is claiming is waited for.
+//! 2. The invoice's claim takes an absent row over, or its release locks the row. Both are told that the row is awaited, and then read
+//!    what waits. An invoice that nobody waits for pays nothing for this.
+//!
 //! **Locks.** In every transaction: first `member` rows (inserted in the order of their ids, then locked in that order), then
 //! `customer_key` rows (inserted in the order of their key, then locked in that
-//! order), then `document` rows (inserted, or locked for a release, in the order of store, kind and number), then `arrival`
-//! rows, then `reject` rows, both in the order of their keys.
+//! order), then `document` rows (inserted, or locked for a release or a correction, in the order of store, kind and number), then
+//! `arrival` rows, then `reject` rows, both in the order of their keys; then, in the same order again, those of refunds and voids. A
+//! parked invoice that replaces another one locks that one's row at its release, out of this order.
 
 mod domain;
 mod endpoints;

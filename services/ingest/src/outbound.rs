@@ -1,12 +1,10 @@
 //! From ingest's words to the contract's.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use jifen_contracts::{
     code::Code,
-    document::{Fault, Interaction, Invoice, PartnerPurchase, VehicleSale},
-    event::{
-        AcceptedLine, AcceptedReduction, DocumentRejected, InteractionRecorded, InvoiceAccepted, PartnerPurchaseRecorded, VehicleSold,
-    },
+    document::{Fault, Interaction, Invoice, PartnerPurchase, Refund, VehicleSale},
+    event::{DocumentRejected, InteractionRecorded, InvoiceAccepted, InvoiceRefunded, InvoiceVoided, PartnerPurchaseRecorded, VehicleSold},
     receipt::{RECEIPT_TYPE, Receipt, ReceiptStatus},
     subject,
 };
@@ -16,7 +14,9 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
+        bill::{Bill, refunded},
         content::Content,
+        correction::{Accepted as Corrected, Voiding},
         customer::{Keys, Owner},
         received::Received,
         stamp::Stamp,
@@ -47,18 +47,13 @@ impl Accepted<'_> {
             Content::Interaction(interaction) => out.event(cause, None, &self.interaction(interaction)),
             Content::VehicleSale(sale) => out.event(cause, None, &self.sale(cx, sale)),
             Content::PartnerPurchase(purchase) => out.event(cause, None, &self.purchase(purchase)),
+            // They are nobody's by themselves.
+            Content::Refund(_) | Content::Void(_) => return,
         };
     }
 
     fn invoice(&self, invoice: &Invoice) -> InvoiceAccepted {
-        let lines = invoice.lines.iter().map(|line| AcceptedLine {
-            line: line.line,
-            category: line.category.clone(),
-            payer: line.payer,
-            amount: line.amount,
-            principal: line.principal,
-        });
-        let reductions = invoice.reductions.iter().map(|reduction| AcceptedReduction { kind: reduction.kind, amount: reduction.amount });
+        let Bill { lines, reductions } = Bill::of(invoice);
         InvoiceAccepted {
             store: invoice.store.clone(),
             invoice_no: invoice.invoice_no.clone(),
@@ -70,8 +65,8 @@ impl Accepted<'_> {
             program_version: self.stamp.version,
             vehicle: self.keys.vehicle.clone(),
             advisor: invoice.advisor.clone(),
-            lines: lines.collect(),
-            reductions: reductions.collect(),
+            lines,
+            reductions,
             awaiting_activation: self.owner.awaiting_activation,
         }
     }
@@ -124,6 +119,41 @@ impl Accepted<'_> {
             series: sale.series.clone(),
             price: sale.price,
         }
+    }
+}
+
+/// A refund of an accepted invoice.
+pub fn invoice_refunded(refund: &Refund, of: &Corrected, business_date: NaiveDate, received_at: DateTime<Utc>) -> InvoiceRefunded {
+    let Bill { lines, reductions } = of.bill.clone().unwrap_or_default();
+    InvoiceRefunded {
+        store: refund.store.clone(),
+        refund_no: refund.refund_no.clone(),
+        invoice_no: refund.invoice_no.clone(),
+        member_id: of.member_id,
+        member_no: of.member_no.clone(),
+        refunded_at: refund.refunded_at.to_utc(),
+        business_date,
+        received_at,
+        program_version: of.program_version,
+        refunded: refunded(refund),
+        lines,
+        reductions,
+    }
+}
+
+/// An accepted invoice that counts no longer.
+pub fn invoice_voided(store: StoreCode, invoice_no: &str, by: &Voiding, of: &Corrected) -> InvoiceVoided {
+    InvoiceVoided {
+        store,
+        void_no: by.number.clone(),
+        invoice_no: invoice_no.to_owned(),
+        member_id: of.member_id,
+        member_no: of.member_no.clone(),
+        voided_at: by.at,
+        business_date: by.business_date,
+        received_at: by.received_at,
+        program_version: of.program_version,
+        replaced: by.is_replacement,
     }
 }
 

@@ -39,7 +39,8 @@ pub struct Case {
     /// Filled up with blanks to so many bytes.
     #[serde(default)]
     pad: usize,
-    /// The code of its receipt; `document.parked` for a good one, whose customer nobody knows.
+    /// The code of its receipt; `document.parked` for a good one, whose customer nobody knows, `document.awaits_invoice`
+    /// for what corrects no bill that is known.
     pub expect: String,
     /// Where the receipt points to.
     #[serde(default)]
@@ -101,6 +102,8 @@ fn number_field(kind: &str) -> &'static str {
         "interaction" => "interaction_no",
         "vehicle_sale" => "sale_no",
         "partner_purchase" => "purchase_no",
+        "refund" => "refund_no",
+        "void" => "void_no",
         other => panic!("no document of kind {other}"),
     }
 }

@@ -1,7 +1,7 @@
 //! The kinds of document that are taken in, as one: what each has in common with the others.
 
 use chrono::{DateTime, FixedOffset, Utc};
-use jifen_contracts::document::{Fault, Interaction, Invoice, PartnerPurchase, StoreDocument, VehicleSale};
+use jifen_contracts::document::{Fault, Interaction, Invoice, PartnerPurchase, Refund, StoreDocument, VehicleSale, Void};
 use jifen_kernel::StoreCode;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -18,6 +18,15 @@ pub enum Content {
     VehicleSale(VehicleSale),
     /// What a member bought from a partner.
     PartnerPurchase(PartnerPurchase),
+    /// Some of a bill was paid back.
+    Refund(Refund),
+    /// A bill was cancelled.
+    Void(Void),
+}
+
+/// Whether documents of this kind are about an invoice, and follow it.
+pub fn is_correction(kind: &str) -> bool {
+    [Refund::KIND, Void::KIND].contains(&kind)
 }
 
 /// For each kind the same expression.
@@ -28,6 +37,8 @@ macro_rules! each {
             Content::Interaction($document) => $what,
             Content::VehicleSale($document) => $what,
             Content::PartnerPurchase($document) => $what,
+            Content::Refund($document) => $what,
+            Content::Void($document) => $what,
         }
     };
 }
@@ -40,6 +51,8 @@ impl Content {
             Interaction::KIND => Some(Interaction::read(data).map(Self::Interaction)),
             VehicleSale::KIND => Some(VehicleSale::read(data).map(Self::VehicleSale)),
             PartnerPurchase::KIND => Some(PartnerPurchase::read(data).map(Self::PartnerPurchase)),
+            Refund::KIND => Some(Refund::read(data).map(Self::Refund)),
+            Void::KIND => Some(Void::read(data).map(Self::Void)),
             _ => None,
         }
     }
@@ -51,6 +64,8 @@ impl Content {
             Interaction::KIND => serde_json::from_slice(bytes).ok().map(Self::Interaction),
             VehicleSale::KIND => serde_json::from_slice(bytes).ok().map(Self::VehicleSale),
             PartnerPurchase::KIND => serde_json::from_slice(bytes).ok().map(Self::PartnerPurchase),
+            Refund::KIND => serde_json::from_slice(bytes).ok().map(Self::Refund),
+            Void::KIND => serde_json::from_slice(bytes).ok().map(Self::Void),
             _ => None,
         }
     }
@@ -67,6 +82,18 @@ impl Content {
             Self::Interaction(interaction) => &interaction.interaction_no,
             Self::VehicleSale(sale) => &sale.sale_no,
             Self::PartnerPurchase(purchase) => &purchase.purchase_no,
+            Self::Refund(refund) => &refund.refund_no,
+            Self::Void(void) => &void.void_no,
+        }
+    }
+
+    /// The number of the invoice that it corrects or replaces.
+    pub fn corrects(&self) -> Option<&str> {
+        match self {
+            Self::Invoice(invoice) => invoice.replaces.as_deref(),
+            Self::Refund(refund) => Some(&refund.invoice_no),
+            Self::Void(void) => Some(&void.invoice_no),
+            Self::Interaction(_) | Self::VehicleSale(_) | Self::PartnerPurchase(_) => None,
         }
     }
 
@@ -77,6 +104,8 @@ impl Content {
             Self::Interaction(interaction) => interaction.occurred_at,
             Self::VehicleSale(sale) => sale.delivered_at,
             Self::PartnerPurchase(purchase) => purchase.occurred_at,
+            Self::Refund(refund) => refund.refunded_at,
+            Self::Void(void) => void.voided_at,
         };
         at.with_timezone(&Utc)
     }
@@ -87,6 +116,8 @@ impl Content {
             Self::Invoice(_) => "/issued_at",
             Self::Interaction(_) | Self::PartnerPurchase(_) => "/occurred_at",
             Self::VehicleSale(_) => "/delivered_at",
+            Self::Refund(_) => "/refunded_at",
+            Self::Void(_) => "/voided_at",
         }
     }
 
@@ -98,6 +129,8 @@ impl Content {
             Self::Interaction(interaction) => &mut interaction.occurred_at,
             Self::VehicleSale(sale) => &mut sale.delivered_at,
             Self::PartnerPurchase(purchase) => &mut purchase.occurred_at,
+            Self::Refund(refund) => &mut refund.refunded_at,
+            Self::Void(void) => &mut void.voided_at,
         };
         *at = at.to_utc().fixed_offset();
         same
@@ -107,7 +140,7 @@ impl Content {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::samples::{interaction, invoice, purchase, sale};
+    use crate::domain::samples::{interaction, invoice, purchase, refund, sale, void};
 
     #[test]
     fn what_is_kept_of_each_kind_is_read_again() {
@@ -116,6 +149,8 @@ mod tests {
             ("interaction", interaction("I1")),
             ("vehicle_sale", sale("V1")),
             ("partner_purchase", purchase("F1")),
+            ("refund", refund("C1", "R1", 1, "200")),
+            ("void", void("V1", "R1")),
         ] {
             let kept = serde_json::to_vec(&content).expect("json");
             assert_eq!(Content::restore(kind, &kept), Some(content.clone()), "{kind}");
@@ -124,6 +159,6 @@ mod tests {
             assert!(data.contains_key(&content.at_pointer()[1..]), "{kind}");
             assert_eq!((content.in_utc().at(), content.in_utc().number()), (content.at(), content.number()), "{kind}");
         }
-        assert_eq!(Content::read("refund", &Map::new()), None);
+        assert_eq!(Content::read("day_close", &Map::new()), None);
     }
 }

@@ -72,9 +72,6 @@ fn read_content(store: &str, kind: &str, opened: Result<Opened, Fault>) -> Resul
         let detail = format!("the document says {}", content.store());
         return Err(Fault::at(code::DOCUMENT_STORE_MISMATCH, "/store").detail(detail));
     }
-    if matches!(&content, Content::Invoice(invoice) if invoice.replaces.is_some()) {
-        return Err(Fault::at(code::DOCUMENT_UNSUPPORTED, "/replaces").detail("this release does not process reopened bills"));
-    }
     Ok(content)
 }
 
@@ -135,7 +132,7 @@ mod tests {
         let good = document("R1").to_string();
         let huge = vec![b' '; 300 * 1024];
         let mut reopened = document("R1");
-        reopened["replaces"] = json!("R0");
+        reopened["replaces"] = json!("R1");
         let mut broken = document("R1");
         broken["lines"][0]["amount"] = json!("-1");
         let (reopened, broken) = (reopened.to_string(), broken.to_string());
@@ -151,7 +148,8 @@ mod tests {
             ("pos.v1.SH01.invoice", b"[1]", "document.undecodable", None),
             ("pos.v1.SH02.invoice", broken.as_bytes(), "document.bad_amount", Some("/lines/0/amount")),
             ("pos.v1.SH02.invoice", good.as_bytes(), "document.store_mismatch", Some("/store")),
-            ("pos.v1.SH01.invoice", reopened.as_bytes(), "document.unsupported", Some("/replaces")),
+            ("pos.v1.SH01.invoice", reopened.as_bytes(), "document.replaces_itself", Some("/replaces")),
+            ("pos.v1.SH01.void", b"{\"store\":\"SH01\"}", "document.missing_field", Some("/void_no")),
         ];
         for (subject, bytes, code, pointer) in cases {
             assert_eq!(fault(subject, bytes), (*code, pointer.map(str::to_owned)), "{subject}");

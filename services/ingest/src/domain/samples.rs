@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::DateTime;
 use jifen_contracts::{
     code::Text,
-    document::{Interaction, Invoice, PartnerPurchase, StoreDocument, VehicleSale},
+    document::{Interaction, Invoice, PartnerPurchase, Refund, StoreDocument, VehicleSale, Void},
     program::{
         AppliedProgram, Earn, Expiry, ExpiryMode, InteractionRule, Limit, Membership, Messages, Partner, Period, Program, Stacking, Store,
     },
@@ -62,6 +62,21 @@ pub fn purchase(number: &str) -> Content {
         "customer": {"phone": "13800138000"}, "amount": "300.00",
     });
     Content::PartnerPurchase(read::<PartnerPurchase>(&data))
+}
+
+/// A refund of 3 October on one line.
+pub fn refund(number: &str, invoice: &str, line: u32, amount: &str) -> Content {
+    let data = json!({
+        "store": "SH01", "refund_no": number, "invoice_no": invoice, "refunded_at": "2026-10-03T10:21:33+08:00",
+        "lines": [{"line": line, "amount": amount}],
+    });
+    Content::Refund(read::<Refund>(&data))
+}
+
+/// A void of that day.
+pub fn void(number: &str, invoice: &str) -> Content {
+    let data = json!({"store": "SH01", "void_no": number, "invoice_no": invoice, "voided_at": "2026-10-03T10:21:33+08:00"});
+    Content::Void(read::<Void>(&data))
 }
 
 fn rule(kind: &str, per: Period, within_days: Option<u32>) -> InteractionRule {

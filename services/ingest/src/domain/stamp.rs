@@ -40,7 +40,8 @@ pub fn decide_stamp(content: &Content, in_force: Option<&AppliedProgram>, now: D
         Content::Invoice(invoice) => categories_are_known(invoice, earn, version)?,
         Content::Interaction(interaction) => kind_is_known(interaction, earn, version)?,
         Content::PartnerPurchase(purchase) => partner_is_known(purchase, earn, version)?,
-        Content::VehicleSale(_) => {}
+        // What they are about is asked once the invoice is known.
+        Content::VehicleSale(_) | Content::Refund(_) | Content::Void(_) => {}
     }
     if at > now + Duration::hours(AHEAD_HOURS) {
         return Err(Fault::at(code::DOCUMENT_FUTURE_DATE, content.at_pointer()));
@@ -84,7 +85,7 @@ fn partner_is_known(purchase: &PartnerPurchase, earn: &Earn, version: u32) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::samples::{applied, interaction, invoice, purchase, sale};
+    use crate::domain::samples::{applied, interaction, invoice, purchase, refund, sale, void};
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().expect("instant")
@@ -149,7 +150,8 @@ mod tests {
     #[test]
     fn a_day_ahead_is_tolerated_and_not_a_second_more() {
         let rules = applied(1, "2000-01-01");
-        for content in [Content::Invoice(invoice("R1")), interaction("I1"), sale("V1"), purchase("F1")] {
+        let corrections = [refund("C1", "R1", 1, "200"), void("V1", "R1")];
+        for content in [Content::Invoice(invoice("R1")), interaction("I1"), sale("V1"), purchase("F1")].into_iter().chain(corrections) {
             let edge = content.at() - Duration::hours(24);
             assert!(decide_stamp(&content, Some(&rules), edge).is_ok());
             let fault = decide_stamp(&content, Some(&rules), edge - Duration::seconds(1)).expect_err("fault");

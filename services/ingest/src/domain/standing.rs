@@ -6,7 +6,7 @@ use jifen_contracts::{
     code::{self, Code},
     program::AppliedProgram,
 };
-use jifen_kernel::clock::local_date;
+use jifen_kernel::{MemberId, clock::local_date};
 
 use super::{
     content::Content,
@@ -22,6 +22,13 @@ const RELEASE_DAYS: Days = Days::new(90);
 pub enum Standing {
     /// This member earns.
     Accepted(Owner),
+    /// It corrects an accepted invoice of this member, and bears that one's stamp.
+    Corrects {
+        /// Whose the invoice is.
+        member_id: MemberId,
+        /// The invoice's.
+        program_version: u32,
+    },
     /// It waits, and why: for a registration, or for a review.
     Parked(Code),
     /// It waited too long.

@@ -9,17 +9,18 @@ use jifen_contracts::{
     Problem, code,
     endpoint::{Assign, AssignReply, AssignRequest},
 };
+use jifen_kernel::MemberId;
 use jifen_runtime::{Asked, Ctx, Failure, Mutation, Outbox, message::Cause};
 use sqlx::PgConnection;
 
-use super::release::{Opened, open, tell};
+use super::release::{Opened, open, settle};
 use crate::{
     domain::{
         customer::{Owner, Owners, all_keys},
         fate::DocumentKey,
         standing::Standing,
     },
-    store::{customer_keys, documents, parked_keys},
+    store::{customer_keys, documents},
 };
 
 /// `api.ingest.document.assign`
@@ -81,16 +82,9 @@ async fn accept(cx: &Ctx, tx: &mut PgConnection, assigned: Vec<Assigned<'_>>, ou
     if assigned.is_empty() {
         return Ok(());
     }
-    let standings: Vec<Standing> = assigned.iter().map(|one| Standing::Accepted(one.owner.clone())).collect();
-    let saved: Vec<_> =
-        assigned.iter().zip(&standings).map(|(one, standing)| (&one.document.row.key, standing, one.document.stamp)).collect();
-    documents::save_released(tx, &saved, out.now()).await?;
-    let waited: Vec<_> = assigned.iter().map(|one| one.document.waited()).collect();
-    parked_keys::delete(tx, &waited).await?;
-    for (one, standing) in assigned.iter().zip(&standings) {
-        tell(cx, out, &one.document, standing, &HashMap::from([(one.owner.member_id, one.cause)]));
-    }
-    Ok(())
+    let causes: HashMap<MemberId, &Cause> = assigned.iter().map(|one| (one.owner.member_id, one.cause)).collect();
+    let decided: Vec<_> = assigned.iter().map(|one| (&one.document, Standing::Accepted(one.owner.clone()))).collect();
+    settle(cx, tx, &decided, &causes, out).await
 }
 
 fn key_of(request: &AssignRequest) -> DocumentKey {

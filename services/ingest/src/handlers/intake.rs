@@ -11,21 +11,24 @@ use jifen_runtime::{Ctx, Failure, Outbox, message::Cause};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::{
+    candidate::{Candidate, candidates_of, claim, find_customers, save_parked},
+    corrections::{Invoices, Settled, follow, invoice_of},
+};
 use crate::{
     domain::{
-        content::Content,
-        customer::{Keys, all_keys},
-        fate::{Arrival, Case, ContentHash, DocumentKey, Fate, Holder, Identity, Verdict, decide_claimants, decide_fates},
+        content::{Content, is_correction},
+        correction::decide_correction,
+        customer::Keys,
+        fate::{Arrival, Case, ContentHash, DocumentKey, Fate, Holder, Identity, Verdict, decide_fates},
         received::Received,
-        stamp::{Stamp, decide_stamp},
-        standing::{Standing, decide_standing},
+        stamp::decide_stamp,
+        standing::Standing,
     },
     keys,
     outbound::{self, Accepted, ReceiptOf},
     store::{
-        arrivals, customer_keys,
-        documents::{self, Claim, Kept},
-        parked_keys::{self, Waiting},
+        arrivals, documents,
         rejects::{self, Refused, RejectKey},
     },
 };
@@ -52,11 +55,6 @@ fn compared(content: &Content) -> Result<Vec<u8>, Failure> {
     jifen_runtime::crypto::canonical(&content.in_utc()).map_err(Failure::defect)
 }
 
-/// A document's content as it is kept.
-fn canonical(content: &Content) -> Result<Vec<u8>, Failure> {
-    serde_json::to_vec(content).map_err(Failure::defect)
-}
-
 /// What a document's content is sealed to: it opens as the content of no other.
 pub fn place_of(key: &DocumentKey) -> Vec<u8> {
     format!("document/{}/{}/{}", key.store, key.kind, key.number).into_bytes()
@@ -80,14 +78,8 @@ pub struct Submission<'a> {
     pub resubmitted: bool,
 }
 
-/// A document that may claim its key, and what it comes to then.
-struct Candidate<'a> {
-    content: &'a Content,
-    keys: &'a Keys,
-    identity: &'a Identity,
-    stamp: &'a Stamp,
-    standing: Standing,
-}
+/// A document of a batch with what can be said of it on its own.
+pub(super) type Judged<'a> = (&'a Submission<'a>, Verdict);
 
 /// What became of a document, as its receipt says.
 #[derive(Debug, Clone, Copy)]
@@ -106,40 +98,127 @@ impl Told {
 }
 
 /// Takes documents in; `submissions` stand in stream order. Tells what became of each, in that order; nothing of one whose
-/// receipt went out before.
+/// receipt went out before. Invoices go before what corrects them: a refund that comes in one batch with its invoice follows it.
 pub async fn take_in(
     cx: &Ctx,
     tx: &mut PgConnection,
     submissions: &[Submission<'_>],
     out: &mut Outbox,
 ) -> Result<Vec<Option<Told>>, Failure> {
-    let verdicts: Vec<Verdict> = submissions.iter().map(|submission| judge(cx, submission, out)).collect();
-    let cases: Vec<Case<'_>> = submissions
-        .iter()
-        .zip(&verdicts)
-        .map(|(submission, verdict)| Case { verdict, arrival: submission.arrival, resubmitted: submission.resubmitted })
-        .collect();
-    let settled = arrivals::load_settled(tx, &cases.iter().map(|case| case.arrival).collect::<Vec<_>>()).await?;
-    let mut candidates: BTreeMap<usize, Candidate<'_>> = BTreeMap::new();
-    for place in decide_claimants(&cases, &settled) {
-        let submission = &submissions[place];
-        if let (Verdict::Sound(identity, stamp), Some(hashes), Ok(content)) =
-            (&verdicts[place], submission.hashes, &submission.received.content)
-        {
-            candidates.insert(
-                place,
-                Candidate { content, keys: &hashes.keys, identity, stamp, standing: Standing::Parked(code::DOCUMENT_PARKED) },
-            );
+    let (mut places, mut sets) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+    let mut corrected = BTreeSet::new();
+    for (place, submission) in submissions.iter().enumerate() {
+        let verdict = judge(cx, submission, out);
+        if let (Verdict::Sound(..), Ok(content)) = (&verdict, &submission.received.content) {
+            corrected.extend(invoice_of(content));
+        }
+        let set = usize::from(is_correction(&submission.received.kind));
+        places[set].push(place);
+        sets[set].push((submission, verdict));
+    }
+    let [bills, mut corrections] = sets;
+    let mut told = Vec::with_capacity(submissions.len());
+    told.extend(places[0].iter().zip(take_in_bills(cx, tx, &bills, &corrected, out).await?));
+    if !corrections.is_empty() {
+        told.extend(places[1].iter().zip(take_in_corrections(cx, tx, &mut corrections, out).await?));
+    }
+    told.sort_by_key(|(place, _)| **place);
+    Ok(told.into_iter().map(|(_, told)| told).collect())
+}
+
+/// Takes in documents that have a customer, and locks the invoices that any of the batch is about.
+async fn take_in_bills(
+    cx: &Ctx,
+    tx: &mut PgConnection,
+    set: &[Judged<'_>],
+    corrected: &BTreeSet<DocumentKey>,
+    out: &mut Outbox,
+) -> Result<Vec<Option<Told>>, Failure> {
+    let settled = load_settled(tx, set).await?;
+    let mut candidates = candidates_of(set, &settled);
+    find_customers(tx, &mut candidates).await?;
+    let claimed = claim(cx, tx, set, &candidates, corrected, out).await?;
+    let told = conclude(cx, tx, set, &candidates, &claimed, &settled, out).await?;
+    let mut entailed = Settled::default();
+    for (place, candidate) in &candidates {
+        if let (Some(is_awaited), false) = (claimed.get(place), matches!(candidate.standing, Standing::Parked(_))) {
+            candidate.entails(set[*place].0, *is_awaited, &mut entailed);
         }
     }
-    find_customers(tx, &mut candidates).await?;
-    let claimed = claim(cx, tx, submissions, &candidates, out).await?;
-    let holders = load_holders(tx, &verdicts, &candidates, &claimed).await?;
-    let mut fates = decide_fates(&cases, &claimed, &holders, &settled);
-    save_parked(tx, &candidates, &claimed).await?;
+    follow(cx, tx, &entailed, out).await?;
+    Ok(told)
+}
+
+/// Takes in refunds and voids, whose invoices are locked.
+async fn take_in_corrections(
+    cx: &Ctx,
+    tx: &mut PgConnection,
+    set: &mut [Judged<'_>],
+    out: &mut Outbox,
+) -> Result<Vec<Option<Told>>, Failure> {
+    let about = set.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Sound(..)));
+    let keys = about.filter_map(|(submission, _)| invoice_of(submission.received.content.as_ref().ok()?)).collect();
+    let mut invoices = Invoices::load(tx, &keys).await?;
+    let mut standings = HashMap::new();
+    for (place, (submission, verdict)) in set.iter_mut().enumerate() {
+        let (Verdict::Sound(identity, _), Ok(content)) = (&*verdict, &submission.received.content) else { continue };
+        let Some(invoice) = invoice_of(content) else { continue };
+        match decide_correction(content, invoices.target(&invoice)) {
+            Ok(standing) => drop(standings.insert(place, standing)),
+            Err(fault) => *verdict = Verdict::Refused(identity.clone(), fault),
+        }
+    }
+    let settled = load_settled(tx, set).await?;
+    let mut candidates = candidates_of(set, &settled);
+    for (place, candidate) in &mut candidates {
+        candidate.standing = standings.remove(place).unwrap_or(Standing::Parked(code::DOCUMENT_AWAITS_INVOICE));
+    }
+    let claimed = claim(cx, tx, set, &candidates, &BTreeSet::new(), out).await?;
+    let told = conclude(cx, tx, set, &candidates, &claimed, &settled, out).await?;
+    for (place, candidate) in candidates.iter().filter(|(place, _)| claimed.contains_key(place)) {
+        match (&candidate.standing, invoice_of(candidate.content)) {
+            (Standing::Corrects { .. }, _) => {
+                let submission = set[*place].0;
+                invoices.publish(candidate.content, &candidate.voiding(submission), &submission.cause, out)?;
+            }
+            (Standing::Parked(_), Some(invoice)) => invoices.wait(&invoice, candidate.identity.key.clone()),
+            _ => {}
+        }
+    }
+    invoices.save(tx).await?;
+    Ok(told)
+}
+
+async fn load_settled(tx: &mut PgConnection, set: &[Judged<'_>]) -> Result<HashSet<Arrival>, Failure> {
+    if set.is_empty() {
+        return Ok(HashSet::new());
+    }
+    arrivals::load_settled(tx, &set.iter().map(|(submission, _)| submission.arrival).collect::<Vec<_>>()).await
+}
+
+pub(super) fn cases_of<'a>(set: &'a [Judged<'_>]) -> Vec<Case<'a>> {
+    let case = |(submission, verdict): &'a Judged<'_>| Case { verdict, arrival: submission.arrival, resubmitted: submission.resubmitted };
+    set.iter().map(case).collect()
+}
+
+/// From claims to receipts.
+async fn conclude(
+    cx: &Ctx,
+    tx: &mut PgConnection,
+    set: &[Judged<'_>],
+    candidates: &BTreeMap<usize, Candidate<'_>>,
+    claimed: &HashMap<usize, bool>,
+    settled: &HashSet<Arrival>,
+    out: &mut Outbox,
+) -> Result<Vec<Option<Told>>, Failure> {
+    let cases = cases_of(set);
+    let places: HashSet<usize> = claimed.keys().copied().collect();
+    let holders = load_holders(tx, set, candidates, &places).await?;
+    let mut fates = decide_fates(&cases, &places, &holders, settled);
+    save_parked(tx, candidates, &places).await?;
     save_settled(tx, &cases, &mut fates).await?;
-    let rejected = save_rejected(cx, tx, submissions, &fates, out).await?;
-    let told = submissions.iter().zip(&fates).enumerate().map(|(place, (submission, fate))| match fate {
+    let rejected = save_rejected(cx, tx, set, &fates, out).await?;
+    let told = set.iter().zip(&fates).enumerate().map(|(place, ((submission, _), fate))| match fate {
         Fate::Redelivered => None,
         Fate::Claimed => candidates.get(&place).map(|candidate| tell_claimed(cx, out, submission, candidate)),
         Fate::Duplicate => Some(tell(out, submission, ReceiptStatus::Duplicate, code::DOCUMENT_DUPLICATE, None)),
@@ -166,77 +245,16 @@ fn judge(cx: &Ctx, submission: &Submission<'_>, out: &Outbox) -> Verdict {
     }
 }
 
-/// Looks up whose each candidate is. Those of nobody look again under the lock of their keys before they wait: a
-/// registration that commits in between is either seen then, or waits for this transaction and finds them parked.
-async fn find_customers(tx: &mut PgConnection, candidates: &mut BTreeMap<usize, Candidate<'_>>) -> Result<(), Failure> {
-    if candidates.is_empty() {
-        return Ok(());
-    }
-    let owners = customer_keys::load_owners(tx, &all_keys(candidates.values().map(|candidate| candidate.keys))).await?;
-    for candidate in candidates.values_mut() {
-        candidate.standing = decide_standing(candidate.keys, &owners, candidate.stamp);
-    }
-    let mut unknown: Vec<_> =
-        candidates.values_mut().filter(|candidate| candidate.standing == Standing::Parked(code::DOCUMENT_PARKED)).collect();
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    let keys = all_keys(unknown.iter().map(|candidate| candidate.keys));
-    customer_keys::lock(tx, &keys).await?;
-    let owners = customer_keys::load_owners(tx, &keys).await?;
-    for candidate in &mut unknown {
-        candidate.standing = decide_standing(candidate.keys, &owners, candidate.stamp);
-    }
-    Ok(())
-}
-
-/// Claims the candidates' keys; gives back the places of those whose key was free.
-async fn claim(
-    cx: &Ctx,
-    tx: &mut PgConnection,
-    submissions: &[Submission<'_>],
-    candidates: &BTreeMap<usize, Candidate<'_>>,
-    out: &Outbox,
-) -> Result<HashSet<usize>, Failure> {
-    if candidates.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let mut claims = Vec::with_capacity(candidates.len());
-    for (place, candidate) in candidates {
-        let submission = &submissions[*place];
-        let kept = match &candidate.standing {
-            Standing::Parked(_) => Some(Kept {
-                content: cx.seal.seal(&cx.ids, &canonical(candidate.content)?, &place_of(&candidate.identity.key)),
-                sha256: submission.sha256,
-                event_id: submission.received.event_id.clone(),
-                traceparent: submission.cause.trace.map(|trace| trace.to_string()),
-            }),
-            Standing::Accepted(_) | Standing::Lapsed => None,
-        };
-        claims.push(Claim {
-            identity: candidate.identity,
-            standing: &candidate.standing,
-            arrival: submission.arrival,
-            issued_at: candidate.content.at(),
-            stamp: candidate.stamp,
-            kept,
-        });
-    }
-    claims.sort_unstable_by_key(|claim| &claim.identity.key);
-    let free = documents::claim(tx, &claims, out.now()).await?;
-    Ok(candidates.iter().filter(|(_, candidate)| free.contains(&candidate.identity.key)).map(|(place, _)| *place).collect())
-}
-
 /// The documents that hold the keys that this batch names and did not claim.
 async fn load_holders(
     tx: &mut PgConnection,
-    verdicts: &[Verdict],
+    set: &[Judged<'_>],
     candidates: &BTreeMap<usize, Candidate<'_>>,
     claimed: &HashSet<usize>,
 ) -> Result<HashMap<DocumentKey, Holder>, Failure> {
     let taken: BTreeSet<&DocumentKey> =
         candidates.iter().filter(|(place, _)| !claimed.contains(place)).map(|(_, candidate)| &candidate.identity.key).collect();
-    let refused = verdicts.iter().filter_map(|verdict| match verdict {
+    let refused = set.iter().filter_map(|(_, verdict)| match verdict {
         Verdict::Refused(identity, _) => Some(&identity.key),
         Verdict::Sound(..) | Verdict::Unreadable(_) => None,
     });
@@ -250,23 +268,6 @@ async fn load_holders(
         Some(_) => Err(Failure::transient("a document vanished between two statements")),
         None => Ok(holders),
     }
-}
-
-/// Lets claimed documents of nobody wait for their keys. Those under review wait for a person: no key releases them.
-async fn save_parked(tx: &mut PgConnection, candidates: &BTreeMap<usize, Candidate<'_>>, claimed: &HashSet<usize>) -> Result<(), Failure> {
-    let waits = |(place, candidate): &(&usize, &Candidate<'_>)| {
-        claimed.contains(place) && candidate.standing == Standing::Parked(code::DOCUMENT_PARKED)
-    };
-    let waiting: Vec<Waiting<'_>> = candidates
-        .iter()
-        .filter(waits)
-        .map(|(_, candidate)| Waiting {
-            document: &candidate.identity.key,
-            keys: candidate.keys,
-            business_date: candidate.stamp.business_date,
-        })
-        .collect();
-    if waiting.is_empty() { Ok(()) } else { parked_keys::save(tx, &waiting).await }
 }
 
 /// Records the messages that brought nothing new. One that another copy has recorded meanwhile has had its receipt.
@@ -298,12 +299,12 @@ fn reject_key(submission: &Submission<'_>) -> RejectKey {
 async fn save_rejected(
     cx: &Ctx,
     tx: &mut PgConnection,
-    submissions: &[Submission<'_>],
+    set: &[Judged<'_>],
     fates: &[Fate],
     out: &Outbox,
 ) -> Result<HashMap<RejectKey, Uuid>, Failure> {
     let mut refused: BTreeMap<RejectKey, Refused<'_>> = BTreeMap::new();
-    for (submission, fate) in submissions.iter().zip(fates) {
+    for ((submission, _), fate) in set.iter().zip(fates) {
         let Fate::Rejected(fault) = fate else { continue };
         let row =
             Refused { received: submission.received, bytes: submission.bytes, arrival: submission.arrival, fault: fault.clone(), times: 0 };
@@ -340,6 +341,7 @@ fn tell_claimed(cx: &Ctx, out: &mut Outbox, submission: &Submission<'_>, candida
             accepted.publish(cx, &submission.cause, out);
             tell(out, submission, ReceiptStatus::Accepted, code::DOCUMENT_ACCEPTED, None)
         }
+        Standing::Corrects { .. } => tell(out, submission, ReceiptStatus::Accepted, code::DOCUMENT_ACCEPTED, None),
         Standing::Parked(code) => tell(out, submission, ReceiptStatus::Parked, *code, None),
         Standing::Lapsed => tell(out, submission, ReceiptStatus::Rejected, code::DOCUMENT_LAPSED, None),
     }

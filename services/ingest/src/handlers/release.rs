@@ -7,10 +7,15 @@ use jifen_kernel::{MemberId, StoreCode};
 use jifen_runtime::{Ctx, Failure, Outbox, message::Cause, trace::TraceContext};
 use sqlx::PgConnection;
 
-use super::intake::place_of;
+use super::{
+    corrections::{Replacing, Settled, follow, invoice_of},
+    intake::place_of,
+};
 use crate::{
     domain::{
+        bill::Bill,
         content::Content,
+        correction::Voiding,
         customer::{Key, Keys, all_keys},
         stamp::Stamp,
         standing::{Standing, decide_release, decide_release_stamp},
@@ -19,7 +24,7 @@ use crate::{
     outbound::{self, Accepted, ReceiptOf},
     store::{
         customer_keys,
-        documents::{self, ParkedRow},
+        documents::{self, Kept, ParkedRow},
         parked_keys::{self, Waiting},
     },
 };
@@ -38,7 +43,7 @@ pub struct Released {
 /// A waiting document, opened, with what it comes to.
 pub(super) struct Opened {
     pub(super) row: ParkedRow,
-    content: Content,
+    pub(super) content: Content,
     pub(super) keys: Keys,
     pub(super) stamp: Stamp,
 }
@@ -46,6 +51,32 @@ pub(super) struct Opened {
 impl Opened {
     pub(super) fn waited(&self) -> Waiting<'_> {
         Waiting { document: &self.row.key, keys: &self.keys, business_date: self.row.business_date }
+    }
+
+    fn released<'a>(&'a self, standing: &'a Standing) -> documents::Released<'a> {
+        let bill = match (&self.content, standing) {
+            (Content::Invoice(invoice), Standing::Accepted(_)) => Some(Bill::of(invoice).text()),
+            _ => None,
+        };
+        let (business_date, version) = (self.stamp.business_date, Some(self.stamp.version));
+        documents::Released { key: &self.row.key, standing, business_date, version, bill }
+    }
+
+    /// Adds what its end entails: corrections that wait for it, an invoice that it replaces.
+    fn entails(&self, settled: &mut Settled, cause: &Cause) {
+        if self.row.is_awaited {
+            settled.awaited.insert(self.row.key.clone(), cause.clone());
+        }
+        if let Some(replaced) = invoice_of(&self.content) {
+            let voiding = Voiding {
+                number: self.row.key.number.clone(),
+                is_replacement: true,
+                at: self.content.at(),
+                business_date: self.stamp.business_date,
+                received_at: self.row.received_at,
+            };
+            settled.replacing.push(Replacing { key: self.row.key.clone(), replaced, voiding, cause: cause.clone() });
+        }
     }
 }
 
@@ -70,14 +101,50 @@ pub async fn release(
     if decided.is_empty() {
         return Ok(Released { count: 0, more: false });
     }
-    let saved: Vec<_> = decided.iter().map(|(document, standing)| (&document.row.key, standing, document.stamp)).collect();
+    let count = decided.len();
+    settle(cx, tx, &decided, causes, out).await?;
+    Ok(Released { count, more: full })
+}
+
+/// Writes what waiting documents came to, tells of it, and lets what corrects them follow.
+pub(super) async fn settle(
+    cx: &Ctx,
+    tx: &mut PgConnection,
+    decided: &[(&Opened, Standing)],
+    causes: &HashMap<MemberId, &Cause>,
+    out: &mut Outbox,
+) -> Result<(), Failure> {
+    let saved: Vec<_> = decided.iter().map(|(document, standing)| document.released(standing)).collect();
     documents::save_released(tx, &saved, out.now()).await?;
     let waited: Vec<Waiting<'_>> = decided.iter().map(|(document, _)| document.waited()).collect();
     parked_keys::delete(tx, &waited).await?;
-    for (document, standing) in &decided {
+    let mut settled = Settled::default();
+    for (document, standing) in decided {
         tell(cx, out, document, standing, causes);
+        if !matches!(standing, Standing::Parked(_)) {
+            document.entails(&mut settled, &inherited(&document.row.kept, registered(standing, causes)));
+        }
     }
-    Ok(Released { count: decided.len(), more: full })
+    let replaced: BTreeSet<_> = settled.replacing.iter().map(|one| one.replaced.clone()).collect();
+    if !replaced.is_empty() {
+        documents::claim(tx, &[], &replaced, out.now()).await?;
+    }
+    follow(cx, tx, &settled, out).await?;
+    Ok(())
+}
+
+/// What made the member of a document known.
+fn registered<'a>(standing: &Standing, causes: &HashMap<MemberId, &'a Cause>) -> Option<&'a Cause> {
+    if let Standing::Accepted(owner) = standing { causes.get(&owner.member_id).copied() } else { None }
+}
+
+/// What the effects of a document that waited inherit: its own trace and correlation go on.
+pub(super) fn inherited(kept: &Kept, by: Option<&Cause>) -> Cause {
+    Cause {
+        id: by.and_then(|cause| cause.id.clone()),
+        correlation: kept.event_id.clone().or_else(|| by.and_then(|cause| cause.correlation.clone())),
+        trace: kept.traceparent.as_deref().and_then(TraceContext::parse).or_else(|| by.and_then(|cause| cause.trace)),
+    }
 }
 
 /// Opens a waiting document and stamps it. One that can't be opened or stamped goes on waiting: that is for an operator, and
@@ -104,23 +171,16 @@ pub(super) fn open(cx: &Ctx, row: ParkedRow, out: &Outbox) -> Option<Opened> {
     Some(Opened { row, content, keys, stamp })
 }
 
-/// The second receipt, and the event if it is accepted. The document's own trace and correlation go on.
-pub(super) fn tell(cx: &Ctx, out: &mut Outbox, document: &Opened, standing: &Standing, causes: &HashMap<MemberId, &Cause>) {
+/// The second receipt, and the event if it is accepted.
+fn tell(cx: &Ctx, out: &mut Outbox, document: &Opened, standing: &Standing, causes: &HashMap<MemberId, &Cause>) {
     let Opened { row, content, keys, stamp } = document;
-    let registered = match standing {
-        Standing::Accepted(owner) => causes.get(&owner.member_id).copied(),
-        Standing::Parked(_) | Standing::Lapsed => None,
-    };
-    let cause = Cause {
-        id: registered.and_then(|cause| cause.id.clone()),
-        correlation: row.kept.event_id.clone().or_else(|| registered.and_then(|cause| cause.correlation.clone())),
-        trace: row.kept.traceparent.as_deref().and_then(TraceContext::parse).or_else(|| registered.and_then(|cause| cause.trace)),
-    };
+    let cause = inherited(&row.kept, registered(standing, causes));
     let (status, code) = match standing {
         Standing::Accepted(owner) => {
             Accepted { content, keys, owner, stamp, received_at: row.received_at }.publish(cx, &cause, out);
             (ReceiptStatus::Accepted, code::DOCUMENT_ACCEPTED)
         }
+        Standing::Corrects { .. } => (ReceiptStatus::Accepted, code::DOCUMENT_ACCEPTED),
         Standing::Parked(code) => (ReceiptStatus::Parked, *code),
         Standing::Lapsed => (ReceiptStatus::Rejected, code::DOCUMENT_LAPSED),
     };

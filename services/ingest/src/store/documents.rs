@@ -1,6 +1,6 @@
 //! Documents: their claim, their fate, their content while they wait.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use jifen_contracts::code::{DOCUMENT_LAPSED, DOCUMENT_PARKED_REVIEW};
@@ -42,11 +42,18 @@ pub struct Claim<'a> {
     pub stamp: &'a Stamp,
     /// There if it waits.
     pub kept: Option<Kept>,
+    /// There if it is accepted and may be corrected or compared: its lines.
+    pub bill: Option<String>,
 }
+
+/// Of a row under whose number nothing has come.
+const ABSENT: &str = "absent";
+/// Likewise.
+pub(super) const ABSENT_CODE: &str = "document.absent";
 
 fn status(standing: &Standing) -> &'static str {
     match standing {
-        Standing::Accepted(_) => "accepted",
+        Standing::Accepted(_) | Standing::Corrects { .. } => "accepted",
         Standing::Parked(_) => "parked",
         Standing::Lapsed => "lapsed",
     }
@@ -54,7 +61,7 @@ fn status(standing: &Standing) -> &'static str {
 
 fn code(standing: &Standing) -> Option<&'static str> {
     match standing {
-        Standing::Accepted(_) => None,
+        Standing::Accepted(_) | Standing::Corrects { .. } => None,
         Standing::Parked(code) => Some(code.code),
         Standing::Lapsed => Some(DOCUMENT_LAPSED.code),
     }
@@ -63,12 +70,15 @@ fn code(standing: &Standing) -> Option<&'static str> {
 fn member(standing: &Standing) -> Option<Uuid> {
     match standing {
         Standing::Accepted(owner) => Some(owner.member_id.0),
+        Standing::Corrects { member_id, .. } => Some(member_id.0),
         Standing::Parked(_) | Standing::Lapsed => None,
     }
 }
 
-fn version(stamp: &Stamp) -> i32 {
-    i32::try_from(stamp.version).unwrap_or(i32::MAX)
+/// A correction bears the stamp of its invoice.
+fn version(standing: &Standing, stamped: Option<u32>) -> Option<i32> {
+    let version = if let Standing::Corrects { program_version, .. } = standing { Some(*program_version) } else { stamped };
+    version.map(|version| i32::try_from(version).unwrap_or(i32::MAX))
 }
 
 /// The columns of a set of keys.
@@ -86,41 +96,70 @@ fn columns<'a>(keys: impl Iterator<Item = &'a DocumentKey> + Clone) -> KeyColumn
     }
 }
 
-/// Claims keys; gives back those that were free. The claims must be in the order of their keys, each key once.
-pub async fn claim(tx: &mut PgConnection, claims: &[Claim<'_>], now: DateTime<Utc>) -> Result<HashSet<DocumentKey>, Failure> {
-    let keys = columns(claims.iter().map(|claim| &claim.identity.key));
-    let kept = || claims.iter().map(|claim| claim.kept.as_ref());
+/// A row to be claimed; without a claim, one to be locked for whoever waits for it.
+struct Wanted<'a> {
+    key: &'a DocumentKey,
+    claim: Option<&'a Claim<'a>>,
+}
+
+/// Claims keys, and locks the rows of the `awaited` invoices until COMMIT, making those that aren't there: whoever claims one of
+/// them meanwhile waits, and then sees that it is awaited. All in the order of the keys. Gives back the claims whose key was free,
+/// and whether corrections wait for it. A row under whose number nothing has come is taken over.
+pub async fn claim(
+    tx: &mut PgConnection,
+    claims: &[Claim<'_>],
+    awaited: &BTreeSet<DocumentKey>,
+    now: DateTime<Utc>,
+) -> Result<HashMap<DocumentKey, bool>, Failure> {
+    let mut wanted: BTreeMap<&DocumentKey, Option<&Claim<'_>>> = awaited.iter().map(|key| (key, None)).collect();
+    wanted.extend(claims.iter().map(|claim| (&claim.identity.key, Some(claim))));
+    let wanted: Vec<Wanted<'_>> = wanted.into_iter().map(|(key, claim)| Wanted { key, claim }).collect();
+    let keys = columns(wanted.iter().map(|one| one.key));
+    let each = || wanted.iter().map(|one| one.claim);
+    let kept = || each().map(|claim| claim.and_then(|claim| claim.kept.as_ref()));
+    // An update that changes nothing locks the row that is there, whatever it says.
     let rows = sqlx::query!(
-        "insert into document (store, kind, number, content_hash, status, code, stream_sequence, received_at, issued_at, business_date,
-                               program_version, member_id, accepted_at, content, sha256, event_id, traceparent)
+        r#"insert into document as d (store, kind, number, content_hash, status, code, stream_sequence, received_at, issued_at, business_date,
+                                   program_version, member_id, accepted_at, content, sha256, event_id, traceparent, bill, awaited)
          select u.store, u.kind, u.number, u.content_hash, u.status, u.code, u.sequence, u.received_at, u.issued_at, u.business_date,
-                u.version, u.member_id, case when u.status = 'accepted' then $17::timestamptz end, u.content, u.sha256, u.event_id, u.trace
+                u.version, u.member_id, case when u.status = 'accepted' then $17::timestamptz end, u.content, u.sha256, u.event_id, u.trace,
+                u.bill, case when u.status = 'absent' then true end
          from unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::bigint[], $8::timestamptz[],
-                     $9::timestamptz[], $10::date[], $11::int[], $12::uuid[], $13::bytea[], $14::bytea[], $15::text[], $16::text[])
+                     $9::timestamptz[], $10::date[], $11::int[], $12::uuid[], $13::bytea[], $14::bytea[], $15::text[], $16::text[],
+                     $18::text[])
               u(store, kind, number, content_hash, status, code, sequence, received_at, issued_at, business_date, version, member_id,
-                content, sha256, event_id, trace)
-         on conflict do nothing returning store, kind, number",
+                content, sha256, event_id, trace, bill)
+         on conflict (store, kind, number) do update
+             set content_hash = excluded.content_hash, status = excluded.status, code = excluded.code,
+                 stream_sequence = excluded.stream_sequence, received_at = excluded.received_at, issued_at = excluded.issued_at,
+                 business_date = excluded.business_date, program_version = excluded.program_version, member_id = excluded.member_id,
+                 accepted_at = excluded.accepted_at, content = excluded.content, sha256 = excluded.sha256, event_id = excluded.event_id,
+                 traceparent = excluded.traceparent, bill = excluded.bill
+             where d.status = 'absent' and excluded.status <> 'absent'
+         returning d.store, d.kind, d.number, d.status, coalesce(d.awaited, false) as "awaited!""#,
         &keys.stores,
         &keys.kinds,
         &keys.numbers,
-        &claims.iter().map(|claim| claim.identity.content_hash.to_vec()).collect::<Vec<_>>(),
-        &claims.iter().map(|claim| status(claim.standing).to_owned()).collect::<Vec<_>>(),
-        &claims.iter().map(|claim| code(claim.standing)).collect::<Vec<_>>() as &[Option<&str>],
-        &claims.iter().map(|claim| claim.arrival.sequence).collect::<Vec<_>>(),
-        &claims.iter().map(|claim| claim.arrival.stored_at).collect::<Vec<_>>(),
-        &claims.iter().map(|claim| claim.issued_at).collect::<Vec<_>>(),
-        &claims.iter().map(|claim| claim.stamp.business_date).collect::<Vec<_>>(),
-        &claims.iter().map(|claim| version(claim.stamp)).collect::<Vec<_>>(),
-        &claims.iter().map(|claim| member(claim.standing)).collect::<Vec<_>>() as &[Option<Uuid>],
+        &each().map(|claim| claim.map_or_else(|| vec![0; 32], |claim| claim.identity.content_hash.to_vec())).collect::<Vec<_>>(),
+        &each().map(|claim| claim.map_or(ABSENT, |claim| status(claim.standing)).to_owned()).collect::<Vec<_>>(),
+        &each().map(|claim| claim.map_or(Some(ABSENT_CODE), |claim| code(claim.standing))).collect::<Vec<_>>() as &[Option<&str>],
+        &each().map(|claim| claim.map_or(0, |claim| claim.arrival.sequence)).collect::<Vec<_>>(),
+        &each().map(|claim| claim.map_or(now, |claim| claim.arrival.stored_at)).collect::<Vec<_>>(),
+        &each().map(|claim| claim.map_or(now, |claim| claim.issued_at)).collect::<Vec<_>>(),
+        &each().map(|claim| claim.map_or(now.date_naive(), |claim| claim.stamp.business_date)).collect::<Vec<_>>(),
+        &each().map(|claim| claim.and_then(|claim| version(claim.standing, Some(claim.stamp.version))).unwrap_or(1)).collect::<Vec<_>>(),
+        &each().map(|claim| member(claim?.standing)).collect::<Vec<_>>() as &[Option<Uuid>],
         &kept().map(|kept| kept.map(|kept| kept.content.as_slice())).collect::<Vec<_>>() as &[Option<&[u8]>],
         &kept().map(|kept| kept.map(|kept| kept.sha256.as_slice())).collect::<Vec<_>>() as &[Option<&[u8]>],
         &kept().map(|kept| kept.and_then(|kept| kept.event_id.as_deref())).collect::<Vec<_>>() as &[Option<&str>],
         &kept().map(|kept| kept.and_then(|kept| kept.traceparent.as_deref())).collect::<Vec<_>>() as &[Option<&str>],
         now,
+        &each().map(|claim| claim?.bill.as_deref()).collect::<Vec<_>>() as &[Option<&str>],
     )
     .fetch_all(tx)
     .await?;
-    Ok(rows.into_iter().map(|row| DocumentKey { store: row.store, kind: row.kind, number: row.number }).collect())
+    let claimed = rows.into_iter().filter(|row| row.status != ABSENT);
+    Ok(claimed.map(|row| (DocumentKey { store: row.store, kind: row.kind, number: row.number }, row.awaited)).collect())
 }
 
 /// The documents that hold these keys.
@@ -128,7 +167,7 @@ pub async fn load_holders(tx: &mut PgConnection, keys: &BTreeSet<&DocumentKey>) 
     let columns = columns(keys.iter().copied());
     let rows = sqlx::query!(
         "select store, kind, number, content_hash, stream_sequence, received_at from document
-         where (store, kind, number) in (select * from unnest($1::text[], $2::text[], $3::text[]))",
+         where status <> 'absent' and (store, kind, number) in (select * from unnest($1::text[], $2::text[], $3::text[]))",
         &columns.stores,
         &columns.kinds,
         &columns.numbers,
@@ -144,7 +183,7 @@ pub async fn load_holders(tx: &mut PgConnection, keys: &BTreeSet<&DocumentKey>) 
     read.collect::<Result<_, BadRow>>().map_err(Failure::from)
 }
 
-fn bad(key: &DocumentKey, what: &'static str) -> BadRow {
+pub(super) fn bad(key: &DocumentKey, what: &'static str) -> BadRow {
     BadRow { table: "document", key: format!("{}/{}/{}", key.store, key.kind, key.number), what }
 }
 
@@ -160,6 +199,8 @@ pub struct ParkedRow {
     pub program_version: u32,
     /// What is kept of it.
     pub kept: Kept,
+    /// Corrections wait for it.
+    pub is_awaited: bool,
 }
 
 /// As the table has it.
@@ -174,6 +215,7 @@ struct StoredRow {
     sha256: Vec<u8>,
     event_id: Option<String>,
     traceparent: Option<String>,
+    awaited: Option<bool>,
 }
 
 impl TryFrom<StoredRow> for ParkedRow {
@@ -184,7 +226,8 @@ impl TryFrom<StoredRow> for ParkedRow {
         let program_version = u32::try_from(row.program_version).map_err(|_| bad(&key, "program_version"))?;
         let sha256 = row.sha256.try_into().map_err(|_| bad(&key, "sha256"))?;
         let kept = Kept { content: row.content, sha256, event_id: row.event_id, traceparent: row.traceparent };
-        Ok(Self { key, received_at: row.received_at, business_date: row.business_date, program_version, kept })
+        let is_awaited = row.awaited == Some(true);
+        Ok(Self { key, received_at: row.received_at, business_date: row.business_date, program_version, kept, is_awaited })
     }
 }
 
@@ -193,7 +236,7 @@ pub async fn load_released(tx: &mut PgConnection, keys: &BTreeSet<Key>, limit: i
     let rows = sqlx::query_as!(
         StoredRow,
         r#"select store, kind, number, received_at, business_date, program_version, content as "content!", sha256 as "sha256!", event_id,
-                  traceparent
+                  traceparent, awaited
            from document
            where status = 'parked' and (store, kind, number) in (
                select p.store, p.kind, p.number from parked_key p join customer_key c on c.key = p.key
@@ -213,7 +256,7 @@ pub async fn load_in_review(tx: &mut PgConnection, keys: &BTreeSet<&DocumentKey>
     let rows = sqlx::query_as!(
         StoredRow,
         r#"select store, kind, number, received_at, business_date, program_version, content as "content!", sha256 as "sha256!", event_id,
-                  traceparent
+                  traceparent, awaited
            from document
            where status = 'parked' and code = $4 and (store, kind, number) in (select * from unnest($1::text[], $2::text[], $3::text[]))
            order by store, kind, number for update"#,
@@ -227,32 +270,44 @@ pub async fn load_in_review(tx: &mut PgConnection, keys: &BTreeSet<&DocumentKey>
     rows.into_iter().map(ParkedRow::try_from).collect::<Result<_, BadRow>>().map_err(Failure::from)
 }
 
+/// What a waiting document came to.
+pub struct Released<'a> {
+    /// Which.
+    pub key: &'a DocumentKey,
+    /// To what.
+    pub standing: &'a Standing,
+    /// Its local day.
+    pub business_date: NaiveDate,
+    /// Its rules, if these aren't those of its arrival or of its invoice.
+    pub version: Option<u32>,
+    /// What is kept of it if it is accepted.
+    pub bill: Option<String>,
+}
+
 /// Saves what waiting (locked) documents came to. One that waits on, for a review, keeps its content.
-pub async fn save_released(
-    tx: &mut PgConnection,
-    released: &[(&DocumentKey, &Standing, Stamp)],
-    now: DateTime<Utc>,
-) -> Result<(), Failure> {
-    let keys = columns(released.iter().map(|(key, ..)| *key));
-    let standings = || released.iter().map(|(_, standing, _)| *standing);
+pub async fn save_released(tx: &mut PgConnection, released: &[Released<'_>], now: DateTime<Utc>) -> Result<(), Failure> {
+    let keys = columns(released.iter().map(|one| one.key));
+    let standings = || released.iter().map(|one| one.standing);
     sqlx::query!(
-        "update document d set status = u.status, code = u.code, business_date = u.business_date, program_version = u.version,
+        "update document d set status = u.status, code = u.code, business_date = u.business_date,
+                program_version = coalesce(u.version, d.program_version),
                 member_id = u.member_id, accepted_at = case when u.status = 'accepted' then $9::timestamptz end,
                 content = case when u.status = 'parked' then d.content end, sha256 = case when u.status = 'parked' then d.sha256 end,
                 event_id = case when u.status = 'parked' then d.event_id end,
-                traceparent = case when u.status = 'parked' then d.traceparent end
-         from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::date[], $7::int[], $8::uuid[])
-              u(store, kind, number, status, code, business_date, version, member_id)
+                traceparent = case when u.status = 'parked' then d.traceparent end, bill = u.bill
+         from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::date[], $7::int[], $8::uuid[], $10::text[])
+              u(store, kind, number, status, code, business_date, version, member_id, bill)
          where d.store = u.store and d.kind = u.kind and d.number = u.number and d.status = 'parked'",
         &keys.stores,
         &keys.kinds,
         &keys.numbers,
         &standings().map(|standing| status(standing).to_owned()).collect::<Vec<_>>(),
         &standings().map(code).collect::<Vec<_>>() as &[Option<&str>],
-        &released.iter().map(|(.., stamp)| stamp.business_date).collect::<Vec<_>>(),
-        &released.iter().map(|(.., stamp)| version(stamp)).collect::<Vec<_>>(),
+        &released.iter().map(|one| one.business_date).collect::<Vec<_>>(),
+        &released.iter().map(|one| version(one.standing, one.version)).collect::<Vec<_>>() as &[Option<i32>],
         &standings().map(member).collect::<Vec<_>>() as &[Option<Uuid>],
         now,
+        &released.iter().map(|one| one.bill.as_deref()).collect::<Vec<_>>() as &[Option<&str>],
     )
     .execute(tx)
     .await?;
@@ -273,13 +328,15 @@ pub struct Found {
     pub member_id: Option<MemberId>,
     /// The rules of its stamp.
     pub program_version: i32,
+    /// Of an invoice: what took it back.
+    pub voided_by: Option<String>,
 }
 
 /// The document of a key.
 pub async fn find(pool: &PgPool, key: &DocumentKey) -> Result<Option<Found>, Failure> {
     let row = sqlx::query!(
-        "select status, code, received_at, accepted_at, member_id, program_version from document
-         where store = $1 and kind = $2 and number = $3",
+        "select status, code, received_at, accepted_at, member_id, program_version, voided_by from document
+         where store = $1 and kind = $2 and number = $3 and status <> 'absent'",
         key.store,
         key.kind,
         key.number,
@@ -293,5 +350,6 @@ pub async fn find(pool: &PgPool, key: &DocumentKey) -> Result<Option<Found>, Fai
         accepted_at: row.accepted_at,
         member_id: row.member_id.map(MemberId),
         program_version: row.program_version,
+        voided_by: row.voided_by,
     }))
 }

@@ -1,6 +1,7 @@
 //! All SQL of ingest, one file a table family.
 
 pub mod arrivals;
+pub mod corrections;
 pub mod customer_keys;
 pub mod documents;
 pub mod figures;

@@ -1,6 +1,7 @@
 //! ingest on real servers: everything that can happen to a document happens here.
 
 mod activation;
+mod corrections;
 mod foreign_bytes;
 mod intake;
 mod kinds;

@@ -235,8 +235,16 @@ impl Bench {
     /// What must hold whatever happened.
     pub async fn assert_sound(&self) {
         assert_eq!(self.number("select count(*) FROM dead_letter").await, 0, "no document is ever a dead letter");
-        let events = "select count(*) FROM outbox where subject like 'evt.ingest.%' and subject not like '%.document_rejected.%'";
-        assert_eq!(self.number(events).await, self.documents("accepted").await, "one event for each accepted document");
+        let events = "select count(*) FROM outbox where subject like 'evt.ingest.%' and subject not like '%.document_rejected.%'
+                      and subject not like '%.invoice_voided.%'";
+        let accepted = self.number("select count(*) FROM document where status = 'accepted' and kind <> 'void'").await;
+        assert_eq!(self.number(events).await, accepted, "one event for each accepted document");
+        let events = "select count(*) FROM outbox where subject like 'evt.ingest.invoice_voided.%'";
+        let voided = self.number("select count(*) FROM document where voided_by is not null").await;
+        assert_eq!(self.number(events).await, voided, "one event for each invoice that counts no longer");
+        let waiting = "select count(distinct (store, kind, number)) FROM waiting_correction where kind <> 'invoice'";
+        let parked = "select count(*) FROM document where code = 'document.awaits_invoice'";
+        assert_eq!(self.number(waiting).await, self.number(parked).await, "what waits for an invoice is found by it");
         let deadlocks = "select deadlocks from pg_stat_database where datname = current_database()";
         assert_eq!(self.number(deadlocks).await, 0, "locks are taken in one order");
         let waiting = "select count(distinct (store, kind, number)) FROM parked_key";

@@ -33,6 +33,9 @@ pub struct DocumentReply {
     pub member_id: Option<MemberId>,
     /// The rules it was stamped with.
     pub program_version: Option<u32>,
+    /// Of an invoice that counts no longer: the number of the void, or of the invoice in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voided_by: Option<String>,
 }
 
 endpoint!(

@@ -142,7 +142,7 @@ fn wrong_fields() -> Vec<Bad> {
         ("/customer", json!("13800138000"), "document.bad_field"),
         ("/customer/phone", json!("12345"), "document.bad_field"),
         ("/currency", json!("USD"), "document.bad_field"),
-        ("/replaces", json!("R1"), "document.unsupported"),
+        ("/replaces", json!(7), "document.bad_field"),
     ];
     let each = cases.into_iter().enumerate().map(|(number, (pointer, value, code))| {
         let name = format!("{pointer} = {}", value.to_string().chars().take(60).collect::<String>());
@@ -175,7 +175,7 @@ fn wrong_subjects() -> Vec<Bad> {
         ("pos.v1.SH01.Invoice", kind),
         ("pos.v1.SH01.invoice.again", kind),
         ("pos.v1.SH01", kind),
-        ("pos.v1.SH01.refund", ("document.unsupported", None)),
+        ("pos.v1.SH01.refund", ("document.missing_field", Some("/refund_no"))),
     ];
     let mut unknown = bill("S-UNKNOWN");
     unknown["store"] = json!("SH99");
