@@ -13,7 +13,7 @@ use jifen_runtime::{Ctx, Failure, Query};
 use crate::store::{
     budget, deferred,
     member::{self, Crowd},
-    participation,
+    participation, returned,
 };
 
 /// What a point costs until a program says otherwise: 0.01 yuan.
@@ -36,6 +36,7 @@ impl Query for Report {
         let totals = participation::list_totals(&cx.pool).await.map_err(unavailable)?;
         let budgets = budget::list(&cx.pool).await.map_err(unavailable)?;
         let promised = deferred::list_open(&cx.pool).await.map_err(unavailable)?;
+        let returned = returned::list_totals(&cx.pool).await.map_err(unavailable)?;
         let crowds = member::count_crowds(&cx.pool, now.date_naive()).await.map_err(unavailable)?;
         let mut figures: BTreeMap<(String, u32), CampaignFigures> = BTreeMap::new();
         for rules in [cx.programs.in_force_at(now), cx.programs.newest()].into_iter().flatten() {
@@ -45,8 +46,9 @@ impl Query for Report {
         }
         for total in totals {
             let mut granted = nothing_yet(&total.campaign, total.version);
+            let came_back = returned.get(&(total.campaign.clone(), i64::from(total.version))).copied().unwrap_or_default();
             (granted.bonuses, granted.members, granted.points, granted.revenue) =
-                (total.bonuses, total.members, total.points, total.revenue);
+                (total.bonuses, total.members, total.points - came_back, total.revenue);
             figures.insert((total.campaign, total.version), granted);
         }
         for ((code, version), of) in &mut figures {

@@ -36,14 +36,14 @@ pub fn upgraded(
 }
 
 /// A step down.
-pub fn downgraded(member_id: MemberId, standing: &Standing, change: &Change, store: StoreCode) -> TierDowngraded {
+pub fn downgraded(member_id: MemberId, standing: &Standing, change: &Change, store: StoreCode, at: DateTime<Utc>) -> TierDowngraded {
     TierDowngraded {
         member_id,
         member_no: standing.member_no.clone(),
         from: change.from.clone(),
         to: change.to.tier.clone(),
         ordinal: change.ordinal,
-        at: change.to.since,
+        at,
         program_version: change.to.program_version,
         store,
     }

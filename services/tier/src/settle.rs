@@ -20,7 +20,7 @@ use crate::{
         decide::decide_by_facts,
         entitlement::{decide_entitlements, next_end},
         ladder::{has_entitlements, needs_facts, rank_of},
-        standing::{Change, Standing, decide_standing},
+        standing::{Change, Standing, decide_deduction, decide_standing},
     },
     outbound,
     store::{contribution, entitlement, standing::Standings},
@@ -34,10 +34,30 @@ pub struct News<'a> {
     pub cause: &'a Cause,
     /// The rules under which points alone are counted.
     pub rules: Arc<AppliedProgram>,
-    /// What was counted.
-    pub fact: Option<&'a Fact>,
-    /// What an upgrade names as its document where no fact took it.
-    pub otherwise: &'static str,
+    /// What it is.
+    pub heard: Heard<'a>,
+}
+
+/// What was heard.
+#[derive(Debug, Clone, Copy)]
+pub enum Heard<'a> {
+    /// This was counted.
+    Fact(&'a Fact),
+    /// So many qualifying points of what was counted were taken back, by a document of this store.
+    Deduction {
+        /// How many.
+        qualifying: Points,
+        /// The store.
+        store: &'a StoreCode,
+    },
+    /// Something else: what an upgrade names as its document.
+    Other(&'static str),
+}
+
+impl<'a> News<'a> {
+    fn fact(&self) -> Option<&'a Fact> {
+        if let Heard::Fact(fact) = self.heard { Some(fact) } else { None }
+    }
 }
 
 /// The day that decides, and whether everything that time may change is looked at.
@@ -84,9 +104,14 @@ pub async fn settle(
         let mut in_grace = false;
         let mut changed = false;
         if !by_facts.contains(&heard.member_id) {
-            let qualifying = heard.fact.map_or(Points::ZERO, |fact| fact.qualifying);
-            if let Some(change) = decide_standing(standing, &heard.rules, qualifying, out.now()) {
-                announce(out, heard, standing, &change, heard.fact, &now)?;
+            let change = if let Heard::Deduction { qualifying, .. } = heard.heard {
+                let then = standing.reached.as_ref().and_then(|reached| cx.programs.get(reached.program_version));
+                decide_deduction(standing, then.as_deref(), &now, qualifying, out.now())
+            } else {
+                decide_standing(standing, &heard.rules, heard.fact().map_or(Points::ZERO, |fact| fact.qualifying), out.now())
+            };
+            if let Some(change) = change {
+                announce(out, heard, standing, &change, heard.fact(), &now)?;
                 changed = true;
             }
         } else if last.get(&heard.member_id) == Some(&place) {
@@ -96,7 +121,7 @@ pub async fn settle(
             changed = decided.saved;
             if let Some((change, by)) = &decided.change {
                 // What was counted before an activation is named by the message that made it known.
-                let by = by.map(|place| &facts[place]).or(heard.fact);
+                let by = by.map(|place| &facts[place]).or(heard.fact());
                 announce(out, cause_of(news, heard, by), standing, change, by, &now)?;
                 changed = true;
             }
@@ -115,7 +140,7 @@ pub async fn settle(
 /// The message that brought the fact which took a step, if it is of this batch; else the member's last one.
 fn cause_of<'a, 'b>(news: &'a [News<'b>], last: &'a News<'b>, by: Option<&Fact>) -> &'a News<'b> {
     let same =
-        |news: &&News<'_>| news.member_id == last.member_id && news.fact.zip(by).is_some_and(|(fact, by)| fact.place() == by.place());
+        |news: &&News<'_>| news.member_id == last.member_id && news.fact().zip(by).is_some_and(|(fact, by)| fact.place() == by.place());
     news.iter().find(same).unwrap_or(last)
 }
 
@@ -127,13 +152,20 @@ fn announce(
     by: Option<&Fact>,
     now: &AppliedProgram,
 ) -> Result<(), Failure> {
-    let store = by.map_or_else(|| store_of(standing, now), |fact| Ok(fact.store.clone()))?;
+    let store = match (by, heard.heard) {
+        (Some(fact), _) => fact.store.clone(),
+        (None, Heard::Deduction { store, .. }) => store.clone(),
+        (None, _) => store_of(standing, now)?,
+    };
     let at = out.now();
     if change.up {
-        let document = by.map_or(heard.otherwise, |fact| &fact.document);
+        let otherwise = if let Heard::Other(otherwise) = heard.heard { otherwise } else { "program" };
+        let document = by.map_or(otherwise, |fact| &fact.document);
         out.event(heard.cause, Some(change.ordinal), &outbound::upgraded(heard.member_id, standing, change, store, document, at));
     } else {
-        out.event(heard.cause, Some(change.ordinal), &outbound::downgraded(heard.member_id, standing, change, store));
+        // A step that time takes is of the day on which it is due, one that a correction takes of now.
+        let at = if matches!(heard.heard, Heard::Deduction { .. }) { at } else { change.to.since };
+        out.event(heard.cause, Some(change.ordinal), &outbound::downgraded(heard.member_id, standing, change, store, at));
     }
     Ok(())
 }

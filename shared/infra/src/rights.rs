@@ -80,7 +80,12 @@ pub const SERVICES: &[Service] = &[
         name: "campaign",
         reads: &[STREAM_EVENTS],
         publishes: &[],
-        durables: &[(STREAM_EVENTS, "campaign_earned"), (STREAM_EVENTS, "campaign_members"), (STREAM_EVENTS, "campaign_tiers")],
+        durables: &[
+            (STREAM_EVENTS, "campaign_earned"),
+            (STREAM_EVENTS, "campaign_reversed"),
+            (STREAM_EVENTS, "campaign_members"),
+            (STREAM_EVENTS, "campaign_tiers"),
+        ],
     },
     Service {
         name: "tier",
@@ -88,6 +93,7 @@ pub const SERVICES: &[Service] = &[
         publishes: &[],
         durables: &[
             (STREAM_EVENTS, "tier_accrual_settled"),
+            (STREAM_EVENTS, "tier_reversed"),
             (STREAM_EVENTS, "tier_vehicle_sold"),
             (STREAM_EVENTS, "tier_member_registered"),
             (STREAM_EVENTS, "tier_member_activated"),

@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`accrual`] (what is assessed), [`person`] (what is known of the member), [`rulebook`] (which campaigns are open
 //! on a day), [`offer`] (which of them apply, best first), [`budget`] (what they may still grant), [`assess`] (what they
-//! grant); beside it [`audience`] (whom a campaign is for) and [`announce`] (when it is said, and when promises are due).
+//! grant); beside it [`audience`] (whom a campaign is for) [`announce`] (when it is said, and when promises are due) and
+//! [`returned`] (what corrections give back).
 //!
 //! A simulation uses the same: [`rulebook::Rulebook::new`] once a version, then [`assess::assess`] for one accrual after the other.
 
@@ -15,4 +16,5 @@ pub mod budget;
 pub(crate) mod given;
 pub mod offer;
 pub mod person;
+pub mod returned;
 pub mod rulebook;

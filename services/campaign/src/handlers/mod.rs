@@ -2,8 +2,10 @@
 
 mod earned;
 mod members;
+mod reversed;
 mod tiers;
 
 pub use earned::AssessEarned;
 pub use members::{LearnMembers, MemberFact};
+pub use reversed::ReturnBonuses;
 pub use tiers::{LearnTiers, TierFact};

@@ -1,4 +1,5 @@
-//! All SQL of the service. Locks are taken in this order: `assessment` by (store, document), `budget` by code, `member_share`
+//! All SQL of the service. Locks are taken in this order: `assessment` by (store, document), or `returned` by
+//! entry, `budget` by code, `member_share`
 //! by (member, code).
 
 pub mod announcement;
@@ -7,4 +8,5 @@ pub mod budget;
 pub mod deferred;
 pub mod member;
 pub mod participation;
+pub mod returned;
 pub mod tier;

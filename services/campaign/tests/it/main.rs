@@ -2,5 +2,6 @@
 
 mod assessment;
 mod budget;
+mod returned;
 mod support;
 mod wider;

@@ -34,6 +34,8 @@ pub struct Standing {
     pub decided_to: Option<NaiveDate>,
     /// The day on which the passing of time may change something.
     pub next_due: Option<NaiveDate>,
+    /// Deductions that came before their accrual and wait for it.
+    pub waiting: i32,
 }
 
 /// A tier that a member holds.
@@ -106,6 +108,35 @@ pub fn decide_standing(standing: &mut Standing, rules: &AppliedProgram, qualifyi
     Some(step_to(standing, from, reached(&ladder[step]), true))
 }
 
+/// Takes `qualifying` points back under a ladder of points alone, and with them the tier if it is no longer earned: by the rules
+/// that gave it (`then`), so that a version with higher thresholds takes nothing, nor do those of `now` if they ask for less.
+pub fn decide_deduction(
+    standing: &mut Standing,
+    then: Option<&AppliedProgram>,
+    now: &AppliedProgram,
+    qualifying: Points,
+    at: DateTime<Utc>,
+) -> Option<Change> {
+    standing.qualifying = standing.qualifying - qualifying;
+    if standing.awaiting {
+        return None;
+    }
+    let from = standing.reached.as_ref()?.tier.clone();
+    let total = standing.qualifying.max(Points::ZERO);
+    let is_earned = |rules: &AppliedProgram| {
+        let tiers = &rules.program.tiers;
+        tiers.iter().position(|tier| tier.code == from).is_some_and(|rank| rank_at(tiers, total).is_some_and(|reaches| reaches >= rank))
+    };
+    if then.is_some_and(is_earned) || is_earned(now) {
+        return None;
+    }
+    let tiers = &now.program.tiers;
+    let to = &tiers[rank_at(tiers, total)?];
+    let below = tiers.iter().position(|tier| tier.code == from).is_none_or(|rank| rank_at(tiers, total) < Some(rank));
+    let reached = Reached { tier: to.code.clone(), since: at, program_version: now.version };
+    (below && to.code != from).then(|| step_to(standing, from, reached, false))
+}
+
 /// Takes a step.
 pub(super) fn step_to(standing: &mut Standing, from: Token, to: Reached, up: bool) -> Change {
     standing.reached = Some(to.clone());
@@ -115,3 +146,6 @@ pub(super) fn step_to(standing: &mut Standing, from: Token, to: Reached, up: boo
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod deduction_tests;

@@ -18,7 +18,7 @@ use sqlx::PgConnection;
 use super::{Named, name_members, named};
 use crate::{
     domain::contribution::{Contribution, Fact, Source},
-    settle::{Day, News, settle},
+    settle::{Day, Heard, News, settle},
     store::{
         contribution::{self, Gift},
         standing,
@@ -95,7 +95,7 @@ impl<K: Kind> Mutation for Give<K> {
             .filter_map(|(asked, gift)| {
                 let gift = gift.as_ref().ok()?;
                 let rules = Arc::clone(&rules);
-                Some(News { member_id: gift.member_id, cause: &asked.cause, rules, fact: Some(&gift.fact), otherwise: "program" })
+                Some(News { member_id: gift.member_id, cause: &asked.cause, rules, heard: Heard::Fact(&gift.fact) })
             })
             .collect();
         settle(cx, tx, &mut standings, &news, Day::today(out, &rules), out).await?;

@@ -3,15 +3,17 @@
 use std::{collections::BTreeMap, marker::PhantomData, sync::Arc};
 
 use jifen_contracts::{EventType, program::AppliedProgram};
+use jifen_kernel::MemberId;
 use jifen_runtime::{BatchHandler, Ctx, Event, Failure, Fates, Incoming, Outbox, Poison};
 use sqlx::PgConnection;
 
 use crate::{
     domain::contribution::{BadContribution, Contribution},
-    settle::{Day, News, settle},
+    settle::{Day, Heard, News, settle},
     store::{
         contribution::{self, Key, key_of},
-        standing,
+        deduction,
+        standing::{self, Standings},
     },
 };
 
@@ -52,12 +54,14 @@ where
         out: &mut Outbox,
     ) -> Result<Fates, Failure> {
         let (countable, fates) = read(cx, batch);
-        let new = claim(tx, countable, out).await?;
+        let mut new = claim(tx, countable, out).await?;
         let Some(last) = new.last() else { return Ok(fates) };
         let day = Day::today(out, &last.rules);
         let each = || new.iter().map(|item| &item.contribution);
         let members = each().map(|item| (item.member_id, (item.member_no.as_str(), &item.fact.store))).collect();
         let mut standings = standing::load_locked(tx, &members).await?;
+        apply_waiting(tx, &mut standings, &mut new).await?;
+        let each = || new.iter().map(|item| &item.contribution);
         for item in each().filter(|item| item.pending) {
             if let Some(standing) = standings.get_mut(&item.member_id) {
                 standing.heard_pending();
@@ -69,14 +73,32 @@ where
                 member_id: item.contribution.member_id,
                 cause: &batch[item.place].cause,
                 rules: Arc::clone(&item.rules),
-                fact: Some(&item.contribution.fact),
-                otherwise: "program",
+                heard: Heard::Fact(&item.contribution.fact),
             })
             .collect();
         settle(cx, tx, &mut standings, &news, day, out).await?;
         standing::save(tx, &standings).await?;
         Ok(fates)
     }
+}
+
+/// Takes off what came before: deductions that waited for these accruals. Nothing is asked where none waits.
+async fn apply_waiting(tx: &mut PgConnection, standings: &mut Standings, new: &mut [Countable]) -> Result<(), Failure> {
+    let waiting: Vec<MemberId> = standings.iter().filter(|(_, standing)| standing.waiting > 0).map(|(member, _)| *member).collect();
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let mut cuts = deduction::load(tx, &waiting).await?;
+    for item in new {
+        let Some(cuts) = cuts.remove(&key_of(&item.contribution)) else { continue };
+        for cut in &cuts {
+            cut.apply(&mut item.contribution.fact);
+        }
+        if let Some(standing) = standings.get_mut(&item.contribution.member_id) {
+            standing.waiting = (standing.waiting - i32::try_from(cuts.len()).unwrap_or(i32::MAX)).max(0);
+        }
+    }
+    Ok(())
 }
 
 /// What of a batch can be counted, in stream order. An unknown version will be known later; a broken fact never.

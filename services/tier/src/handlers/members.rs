@@ -16,7 +16,7 @@ use jifen_runtime::{BatchHandler, Ctx, Event, Failure, Fates, Incoming, Outbox};
 use sqlx::PgConnection;
 
 use crate::{
-    settle::{Day, News, settle},
+    settle::{Day, Heard as Said, News, settle},
     store::standing,
 };
 
@@ -116,8 +116,7 @@ async fn hear<T: EventType>(
             member_id: heard.member_id,
             cause: &incoming.cause,
             rules: Arc::clone(&rules),
-            fact: None,
-            otherwise: "activation",
+            heard: Said::Other("activation"),
         })
         .collect();
     settle(cx, tx, &mut standings, &news, Day::today(out, &rules), out).await?;

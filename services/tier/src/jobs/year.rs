@@ -14,7 +14,7 @@ use sqlx::PgConnection;
 
 use crate::{
     domain::ladder::same_ladder,
-    settle::{Day, News, settle},
+    settle::{Day, Heard, News, settle},
     store::standing,
 };
 
@@ -43,7 +43,7 @@ impl DailyJob for YearsRun {
         let cause = Cause::default();
         let news: Vec<News<'_>> = standings
             .keys()
-            .map(|member| News { member_id: *member, cause: &cause, rules: Arc::clone(&rules), fact: None, otherwise: "program" })
+            .map(|member| News { member_id: *member, cause: &cause, rules: Arc::clone(&rules), heard: Heard::Other("program") })
             .collect();
         settle(cx, tx, &mut standings, &news, Day { day: due.day, run: true }, out).await?;
         standing::save(tx, &standings).await?;

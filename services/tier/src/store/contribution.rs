@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
-use jifen_kernel::{MemberId, Money, Points, StoreCode, Token};
+use jifen_kernel::{MemberId, Money, Points, StoreCode};
 use jifen_runtime::{BadRow, Failure};
 use sqlx::{PgConnection, PgPool, types::Json};
 use uuid::Uuid;
 
-use crate::domain::contribution::{Contribution, Fact, Source};
+use super::deduction::read_paid;
+use crate::domain::{
+    contribution::{Contribution, Fact, Source},
+    deduction::Cut,
+};
 
 /// What makes a fact one: store, document, source.
 pub type Key = (String, String, String);
@@ -71,6 +75,10 @@ struct Row {
     vehicle: Option<String>,
     amount_fen: Option<i64>,
     detail: Option<String>,
+    less_qualifying: Option<i64>,
+    less_paid: Option<Json<Vec<BTreeMap<String, i64>>>>,
+    visit_lost: Option<bool>,
+    paid_visit_lost: Option<bool>,
 }
 
 impl TryFrom<Row> for Fact {
@@ -78,32 +86,51 @@ impl TryFrom<Row> for Fact {
 
     fn try_from(row: Row) -> Result<Self, BadRow> {
         let bad = |what| BadRow { table: "contribution", key: format!("{}/{}", row.store, row.document), what };
-        let paid = row.paid.iter().map(|(category, fen)| Ok((Token::try_new(category)?, Money::from_fen(*fen))));
-        Ok(Self {
+        let less = row.less_paid.iter().flat_map(|all| &all.0).map(read_paid);
+        let cut = Cut {
+            qualifying: Points(row.less_qualifying.unwrap_or_default()),
+            visit_lost: row.visit_lost == Some(true),
+            paid_visit_lost: row.paid_visit_lost == Some(true),
+            paid: BTreeMap::new(),
+        };
+        let mut fact = Self {
             source: Source::of(&row.source).ok_or_else(|| bad("source"))?,
             store: StoreCode::try_new(&row.store).map_err(|_| bad("store"))?,
-            paid: paid.collect::<Result<_, jifen_kernel::codes::BadCode>>().map_err(|_| bad("paid_fen"))?,
+            paid: read_paid(&row.paid.0).ok_or_else(|| bad("paid_fen"))?,
             business_date: row.business_date,
             at: row.at,
             qualifying: Points(row.qualifying),
             visit: row.visit,
             paid_visit: row.paid_visit,
-            vehicle: row.vehicle,
+            vehicle: row.vehicle.clone(),
             amount: Money::from_fen(row.amount_fen.unwrap_or_default()),
-            detail: row.detail,
-            document: row.document,
-        })
+            detail: row.detail.clone(),
+            document: row.document.clone(),
+        };
+        cut.apply(&mut fact);
+        for paid in less {
+            Cut { paid: paid.ok_or_else(|| bad("less_paid"))?, ..Cut::default() }.apply(&mut fact);
+        }
+        Ok(fact)
     }
 }
 
-/// All facts of members, each member's in their order. Members without facts are missing.
+/// All facts of members, each with what corrections have left of it, each member's in their order. Members without facts are
+/// missing.
 pub async fn load(tx: &mut PgConnection, members: &[MemberId]) -> Result<HashMap<MemberId, Vec<Fact>>, Failure> {
     let ids: Vec<Uuid> = members.iter().map(|member| member.0).collect();
     let rows = sqlx::query_as!(
         Row,
-        r#"select member_id, source, store, document, business_date, at, qualifying, paid_fen as "paid: Json<BTreeMap<String, i64>>",
-                  visit, paid_visit, vehicle, amount_fen, detail
-           from contribution where member_id = any($1)"#,
+        r#"select c.member_id, c.source, c.store, c.document, c.business_date, c.at, c.qualifying,
+                  c.paid_fen as "paid: Json<BTreeMap<String, i64>>", c.visit, c.paid_visit, c.vehicle, c.amount_fen, c.detail,
+                  d.qualifying as "less_qualifying?", d.paid as "less_paid?: Json<Vec<BTreeMap<String, i64>>>", d.visit_lost as "visit_lost?",
+                  d.paid_visit_lost as "paid_visit_lost?"
+           from contribution c
+           left join (select store, document, source, sum(qualifying)::bigint as qualifying, jsonb_agg(paid_fen) as paid,
+                             bool_or(visit_lost) as visit_lost, bool_or(paid_visit_lost) as paid_visit_lost
+                      from deduction where member_id = any($1) group by store, document, source) d
+               on d.store = c.store and d.document = c.document and d.source = c.source
+           where c.member_id = any($1)"#,
         &ids
     )
     .fetch_all(tx)

@@ -27,6 +27,7 @@ struct Row {
     warned_of: Option<NaiveDate>,
     decided_to: Option<NaiveDate>,
     next_due: Option<NaiveDate>,
+    waiting: i32,
 }
 
 impl TryFrom<Row> for Standing {
@@ -54,6 +55,7 @@ impl TryFrom<Row> for Standing {
             warned_of: row.warned_of,
             decided_to: row.decided_to,
             next_due: row.next_due,
+            waiting: row.waiting,
         })
     }
 }
@@ -90,7 +92,7 @@ pub async fn lock(tx: &mut PgConnection, members: &[Uuid]) -> Result<Standings, 
     let rows = sqlx::query_as!(
         Row,
         "select member_id, qualifying, tier, tier_since, tier_version, changes, member_no, store, awaiting, active_on, warned_of,
-                decided_to, next_due
+                decided_to, next_due, waiting
          from standing where member_id = any($1) order by member_id for update",
         members
     )
@@ -107,10 +109,11 @@ pub async fn save(tx: &mut PgConnection, standings: &Standings) -> Result<(), Fa
     sqlx::query!(
         "update standing s set qualifying = u.qualifying, tier = u.tier, tier_since = u.since, tier_version = u.version,
                 changes = u.changes, store = u.store, awaiting = u.awaiting, active_on = u.active_on, warned_of = u.warned_of,
-                decided_to = u.decided_to, next_due = u.next_due
+                decided_to = u.decided_to, next_due = u.next_due, waiting = u.waiting
          from unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::bigint[], $6::bigint[], $7::text[], $8::bool[],
-                     $9::date[], $10::date[], $11::date[], $12::date[])
-              u (member_id, qualifying, tier, since, version, changes, store, awaiting, active_on, warned_of, decided_to, next_due)
+                     $9::date[], $10::date[], $11::date[], $12::date[], $13::int[])
+              u (member_id, qualifying, tier, since, version, changes, store, awaiting, active_on, warned_of, decided_to, next_due,
+                 waiting)
          where s.member_id = any($1) and s.member_id = u.member_id",
         &standings.keys().map(|member| member.0).collect::<Vec<_>>(),
         &each().map(|s| s.qualifying.0).collect::<Vec<_>>(),
@@ -124,6 +127,7 @@ pub async fn save(tx: &mut PgConnection, standings: &Standings) -> Result<(), Fa
         &each().map(|s| s.warned_of).collect::<Vec<_>>() as &[Option<NaiveDate>],
         &each().map(|s| s.decided_to).collect::<Vec<_>>() as &[Option<NaiveDate>],
         &each().map(|s| s.next_due).collect::<Vec<_>>() as &[Option<NaiveDate>],
+        &each().map(|s| s.waiting).collect::<Vec<_>>(),
     )
     .execute(tx)
     .await?;
@@ -165,7 +169,7 @@ pub async fn find(pool: &PgPool, member_no: &str) -> Result<Option<(MemberId, St
     let row = sqlx::query_as!(
         Row,
         "select member_id, qualifying, tier, tier_since, tier_version, changes, member_no, store, awaiting, active_on, warned_of,
-                decided_to, next_due
+                decided_to, next_due, waiting
          from standing where member_no = $1",
         member_no
     )

@@ -176,6 +176,6 @@ async fn a_ladder_of_spend_costs_a_batch_one_statement_more() {
     assert!(tier.stop().await);
     let batches = statements::of("insert into contribution");
     assert!((1..=10).contains(&batches), "{:?}", statements::counted());
-    assert_eq!(statements::of("select member_id, source, store,"), batches, "{:?}", statements::counted());
+    assert_eq!(statements::of("select c.member_id, c.source, c.store,"), batches, "{:?}", statements::counted());
     assert_eq!(statements::of("update standing s set"), batches, "{:?}", statements::counted());
 }

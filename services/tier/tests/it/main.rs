@@ -1,5 +1,6 @@
 //! tier on real servers: everything that can happen to a message happens here.
 
+mod deductions;
 mod endpoints;
 mod entitlements;
 mod ladders;
