@@ -34,7 +34,8 @@ fn accrual_assessed(accrual: &Accrual, answer: &Assessment) -> AccrualAssessed {
     }
 }
 
-fn bonus(grant: &Grant) -> Bonus {
+/// How a grant was computed.
+pub fn bonus(grant: &Grant) -> Bonus {
     let rule = match &grant.rule {
         GrantRule::Multiplier { category, factor_basis_points, .. } => {
             BonusRule::Multiplier { category: category.clone(), factor_basis_points: *factor_basis_points }
@@ -64,6 +65,7 @@ pub fn bonus_granted(out: &mut Outbox, promise: Promise, business_date: chrono::
         at: out.now(),
         business_date,
         documents: vec![DocumentRef { store: promise.store, document: promise.document }],
+        bonuses: promise.bonuses,
     };
     out.event(&Cause::default(), None, &event);
 }

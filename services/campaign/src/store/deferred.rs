@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use jifen_contracts::event::Bonus;
 use jifen_kernel::{MemberId, Points, StoreCode, Token};
 use jifen_runtime::{BadRow, Failure};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, types::Json};
 
-use crate::domain::{accrual::Accrual, assess::Assessment};
+use crate::{
+    domain::{accrual::Accrual, assess::Assessment},
+    outbound::bonus,
+};
 
 /// A promise that is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +30,16 @@ pub struct Promise {
     pub member_no: String,
     /// How many.
     pub points: Points,
+    /// How they were computed.
+    pub bonuses: Vec<Bonus>,
+}
+
+/// A promise that is made.
+struct Made<'a> {
+    accrual: &'a Accrual,
+    version: u32,
+    points: Points,
+    bonuses: Vec<Bonus>,
 }
 
 /// Saves the promises of a batch: one for each campaign and document.
@@ -34,11 +48,14 @@ pub async fn save<'a>(
     answers: impl Iterator<Item = (&'a Accrual, &'a Assessment)>,
     at: DateTime<Utc>,
 ) -> Result<(), Failure> {
-    let mut promises: BTreeMap<(&Token, &str, &str), (&Accrual, u32, Points)> = BTreeMap::new();
+    let mut promises: BTreeMap<(&Token, &str, &str), Made<'_>> = BTreeMap::new();
     for (accrual, answer) in answers {
         for grant in answer.grants.iter().filter(|grant| grant.deferred) {
             let key = (&grant.campaign, accrual.store.as_str(), accrual.document.as_str());
-            promises.entry(key).or_insert((accrual, grant.version, Points::ZERO)).2 += grant.points;
+            let promise =
+                promises.entry(key).or_insert(Made { accrual, version: grant.version, points: Points::ZERO, bonuses: Vec::new() });
+            promise.points += grant.points;
+            promise.bonuses.push(bonus(grant));
         }
     }
     if promises.is_empty() {
@@ -46,15 +63,16 @@ pub async fn save<'a>(
     }
     let each = || promises.values();
     sqlx::query!(
-        "insert into deferred (campaign, store, document, member_id, member_no, version, points, promised_at)
-         select u.*, $8 from unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::bigint[], $7::bigint[]) u",
+        "insert into deferred (campaign, store, document, member_id, member_no, version, points, bonuses, promised_at)
+         select u.*, $9 from unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::bigint[], $7::bigint[], $8::jsonb[]) u",
         &promises.keys().map(|key| key.0.to_string()).collect::<Vec<_>>(),
         &promises.keys().map(|key| key.1.to_owned()).collect::<Vec<_>>(),
         &promises.keys().map(|key| key.2.to_owned()).collect::<Vec<_>>(),
-        &each().map(|promise| promise.0.member_id.0).collect::<Vec<_>>(),
-        &each().map(|promise| promise.0.member_no.clone()).collect::<Vec<_>>(),
-        &each().map(|promise| i64::from(promise.1)).collect::<Vec<_>>(),
-        &each().map(|promise| promise.2.0).collect::<Vec<_>>(),
+        &each().map(|promise| promise.accrual.member_id.0).collect::<Vec<_>>(),
+        &each().map(|promise| promise.accrual.member_no.clone()).collect::<Vec<_>>(),
+        &each().map(|promise| i64::from(promise.version)).collect::<Vec<_>>(),
+        &each().map(|promise| promise.points.0).collect::<Vec<_>>(),
+        &each().map(|promise| Json(&promise.bonuses)).collect::<Vec<_>>() as &[Json<&Vec<Bonus>>],
         at,
     )
     .execute(tx)
@@ -68,13 +86,14 @@ pub async fn grant(tx: &mut PgConnection, campaigns: &[String], limit: i64, at: 
         return Ok(Vec::new());
     }
     let rows = sqlx::query!(
-        "with due as (
+        r#"with due as (
              select campaign, store, document from deferred where granted_at is null and campaign = any($1)
              order by campaign, store, document limit $2 for update
          )
          update deferred d set granted_at = $3 from due
          where d.campaign = due.campaign and d.store = due.store and d.document = due.document
-         returning d.campaign, d.version, d.store, d.document, d.member_id, d.member_no, d.points",
+         returning d.campaign, d.version, d.store, d.document, d.member_id, d.member_no, d.points,
+                   d.bonuses as "bonuses: Json<Vec<Bonus>>""#,
         campaigns,
         limit,
         at,
@@ -92,6 +111,7 @@ pub async fn grant(tx: &mut PgConnection, campaigns: &[String], limit: i64, at: 
             member_id: MemberId(row.member_id),
             member_no: row.member_no,
             points: Points(row.points),
+            bonuses: row.bonuses.map(|bonuses| bonuses.0).unwrap_or_default(),
         })
     });
     let mut promises = read.collect::<Result<Vec<_>, BadRow>>()?;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use jifen_contracts::event::EntryKind;
+use jifen_contracts::event::{Bonus, BonusRule, EntryKind};
 use jifen_kernel::{Money, Points, Rate, Token};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -13,6 +13,7 @@ use super::{
     account::{Account, Entry, Movement, Side},
     lots::Lots,
     net::{Correcting, Net},
+    settle_accrual::factor_text,
 };
 
 /// The ledger's name for what ended unspent.
@@ -77,6 +78,8 @@ pub struct Change<'a> {
     pub after: &'a Net,
     /// Of its fixed bonuses.
     pub keep: &'a [Keep],
+    /// How the grants that rest on it were computed, by their entries.
+    pub grants: &'a BTreeMap<Uuid, Vec<Bonus>>,
     /// The correction.
     pub by: &'a Correcting,
 }
@@ -158,7 +161,7 @@ pub fn decide_correction(
     change: &Change<'_>,
     making: &mut Making<'_>,
 ) -> Vec<Taken> {
-    let Change { before, after, keep, by } = *change;
+    let Change { before, after, by, .. } = *change;
     let mut taken = Vec::new();
     // Base: in all no more than the difference; of categories that give more than they may.
     let bases = || |given: &&mut Given| given.movement.kind == EntryKind::Accrual;
@@ -173,7 +176,7 @@ pub fn decide_correction(
         }
     }
     for given in entries.iter_mut().filter(|given| given.movement.kind == EntryKind::Bonus) {
-        let due = bonus_due(given, after, keep);
+        let due = bonus_due(given, change);
         let points = given.rest() - due.min(given.rest());
         if points.is_positive() {
             taken.push(take_back(account, pools, given, points, by, making));
@@ -196,17 +199,35 @@ fn base_of(net: &Net, category: Option<&Token>) -> Points {
     net.categories.iter().find(|found| Some(&found.category) == category).map_or(Points::ZERO, |found| found.base)
 }
 
-/// `min(granted, floor(net base x (factor - 1)))`; a fixed bonus all or nothing.
-pub fn bonus_due(given: &Given, net: &Net, keep: &[Keep]) -> Points {
-    let granted = given.movement.points;
-    if let Some(rate) = given.movement.rate.as_deref().and_then(|rate| Rate::try_new(rate).ok()) {
-        return granted.min(rate.extra_on(base_of(net, given.movement.category.as_ref())));
+/// What is still due of a bonus: `min(granted, floor(net base x (factor - 1)))`; of a fixed one all or nothing.
+pub fn bonus_due(given: &Given, change: &Change<'_>) -> Points {
+    let said = &given.movement;
+    if let Some(bonuses) = change.grants.get(&said.entry_id) {
+        return bonuses.iter().map(|bonus| due_of_rule(&bonus.rule, bonus.points, change.after)).sum::<Points>().min(said.points);
     }
-    let found = keep.iter().find(|keep| keep.entry_id == given.movement.entry_id);
+    if let (Some(rate), Some(category)) = (said.rate.as_deref().and_then(|rate| Rate::try_new(rate).ok()), &said.category) {
+        return said.points.min(rate.extra_on(base_of(change.after, Some(category))));
+    }
+    let found = change.keep.iter().find(|keep| keep.entry_id == said.entry_id);
     let (from, categories) = found.map_or((Money::from_fen(1), &[][..]), |keep| (keep.keep_from, keep.categories.as_slice()));
+    if paid_in(change.after, categories) >= from { said.points } else { Points::ZERO }
+}
+
+fn due_of_rule(rule: &BonusRule, granted: Points, net: &Net) -> Points {
+    match rule {
+        BonusRule::Multiplier { category, factor_basis_points } => {
+            let factor = Rate::try_new(&factor_text(*factor_basis_points)).ok();
+            factor.map_or(Points::ZERO, |factor| granted.min(factor.extra_on(base_of(net, Some(category)))))
+        }
+        BonusRule::Fixed { keep_from, categories } if paid_in(net, categories) >= *keep_from => granted,
+        BonusRule::Fixed { .. } => Points::ZERO,
+    }
+}
+
+/// What is still paid in these categories; in all, if none is named.
+fn paid_in(net: &Net, categories: &[Token]) -> Money {
     let counts = |category: &Token| categories.is_empty() || categories.contains(category);
-    let paid: Money = net.categories.iter().filter(|found| counts(&found.category)).map(|found| found.paid).sum();
-    if paid >= from { granted } else { Points::ZERO }
+    net.categories.iter().filter(|found| counts(&found.category)).map(|found| found.paid).sum()
 }
 
 #[cfg(test)]
@@ -313,7 +334,8 @@ mod tests {
             };
             let mut making = Making { at: DateTime::UNIX_EPOCH, next_id: &mut next_id };
             let by = Correcting { kind: CorrectionKind::Refund, number: "C1".to_owned() };
-            let change = Change { before: &*before, after: &after, keep: &[], by: &by };
+            let grants = BTreeMap::new();
+            let change = Change { before: &*before, after: &after, keep: &[], grants: &grants, by: &by };
             let taken = decide_correction(&mut self.account, &mut self.pools, &mut entries, grant.as_mut(), &change, &mut making);
             *before = after;
             self.entries.insert(number.to_owned(), entries);
@@ -425,8 +447,14 @@ mod tests {
             given
         };
         let keep = |fen| [Keep { entry_id: given(None).movement.entry_id, keep_from: Money::from_fen(fen), categories: Vec::new() }];
-        assert_eq!(bonus_due(&given(None), &net, &keep(100_000)), Points(200));
-        assert_eq!(bonus_due(&given(None), &net, &keep(100_001)), Points(0));
-        assert_eq!(bonus_due(&given(None), &net, &[]), Points(200));
+        let by = Correcting { kind: CorrectionKind::Refund, number: "C1".to_owned() };
+        let due = |keep: &[Keep], grants: &BTreeMap<Uuid, Vec<Bonus>>| {
+            bonus_due(&given(None), &Change { before: &net, after: &net, keep, grants, by: &by })
+        };
+        let none = BTreeMap::new();
+        assert_eq!([due(&keep(100_000), &none), due(&keep(100_001), &none), due(&[], &none)], [Points(200), Points(0), Points(200)]);
+        // A grant of two parts, of which one is still due.
+        let parts = vec![bonus("late", "repair", 11_000, 90), bonus("late", "parts", 20_000, 110)];
+        assert_eq!(due(&[], &BTreeMap::from([(given(None).movement.entry_id, parts)])), Points(90));
     }
 }

@@ -1,7 +1,7 @@
 //! Accruals that are settled where they are posted: interactions, partners' purchases, campaigns' grants.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use jifen_contracts::event::{AccrualSource, EntryKind};
+use jifen_contracts::event::{AccrualSource, Bonus, EntryKind};
 use jifen_kernel::{MemberId, Money, Points, StoreCode};
 use uuid::Uuid;
 
@@ -35,6 +35,8 @@ pub struct DirectAccrual {
     pub about: Option<String>,
     /// What was paid.
     pub amount: Option<Money>,
+    /// Of a grant that rests on the invoice `about`: how its parts were computed.
+    pub bonuses: Vec<Bonus>,
     /// The points count towards a tier.
     pub qualifying: bool,
     /// The member was not activated, as far as was known.

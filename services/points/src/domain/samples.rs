@@ -102,6 +102,7 @@ pub fn direct(number: &str, who: u128) -> DirectAccrual {
         subject: "review".to_owned(),
         about: None,
         amount: None,
+        bonuses: Vec::new(),
         qualifying: true,
         awaiting: false,
         expires_on: "2028-10-31".parse().expect("date"),

@@ -79,7 +79,8 @@ fn find<'a>(categories: &'a [CategoryBase], category: &Token) -> Option<&'a Cate
     categories.iter().find(|found| found.category == *category)
 }
 
-fn factor_text(basis_points: u32) -> String {
+/// A factor as a rate.
+pub fn factor_text(basis_points: u32) -> String {
     Decimal::new(i64::from(basis_points), 4).normalize().to_string()
 }
 

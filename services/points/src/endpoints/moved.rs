@@ -1,6 +1,8 @@
 //! How entries that move points of another one came about: an activation or a lapse moves what is left of it, a reversal takes what
 //! the invoice's net amounts don't give any longer. Other movements are as large as somebody asked for.
 
+use std::collections::BTreeMap;
+
 use jifen_contracts::{
     Problem, code,
     endpoint::ExplainReply,
@@ -15,7 +17,7 @@ use super::{
     unavailable,
 };
 use crate::{
-    domain::correct::{Given, bonus_due},
+    domain::correct::{Change, Given, bonus_due},
     store::{
         corrections,
         direct::{self, Posted},
@@ -73,10 +75,12 @@ async fn is_due(cx: &Ctx, member_id: MemberId, entry: &ListedEntry, of_entry: Uu
         // Another invoice's correction took the first spending back: all of it.
         return Ok(true);
     };
-    let given = given::load(&mut connection, std::slice::from_ref(&key)).await?.remove(&key).unwrap_or_default();
+    let given = given::load(&mut connection, AccrualSource::Invoice, std::slice::from_ref(&key)).await?.remove(&key).unwrap_or_default();
     let is_base = |given: &&Given| given.movement.kind == EntryKind::Accrual;
     let base: Points = given.iter().filter(is_base).map(Given::rest).sum();
-    let due = |given: &Given| given.rest() <= bonus_due(given, &left.net, &keep);
+    let grants = BTreeMap::new();
+    let change = Change { before: &left.net, after: &left.net, keep: &keep, grants: &grants, by: &left.by };
+    let due = |given: &Given| given.rest() <= bonus_due(given, &change);
     let of_bonus = given.iter().find(|given| given.movement.entry_id == of_entry && given.movement.kind == EntryKind::Bonus);
     Ok(base == left.net.base && of_bonus.is_none_or(due))
 }

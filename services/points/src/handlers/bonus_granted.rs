@@ -1,23 +1,26 @@
 //! `campaign.bonus_granted`: a bonus that is no answer to an invoice; posted and settled at once. It is pending if an invoice that
 //! it rests on is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jifen_contracts::{
-    event::{AccrualSource, BonusGranted},
+    event::{AccrualSource, BonusGranted, DocumentRef},
     program::AppliedProgram,
 };
 use jifen_kernel::clock;
-use jifen_runtime::{BatchHandler, Ctx, Event, Failure, Fates, Incoming, Outbox, Poison};
+use jifen_runtime::{BatchHandler, Ctx, Event, Failure, Fates, Incoming, Outbox, Poison, message::Cause};
 use sqlx::PgConnection;
 
-use super::direct::{Due, open, post};
+use super::{
+    correct::recorrect,
+    direct::{Due, open, post},
+};
 use crate::{
     domain::{
         direct::{Decision, DirectAccrual},
         expiry::expires_on,
     },
-    store::{accruals::DocumentKey, waiting},
+    store::{accruals::DocumentKey, corrections, waiting},
 };
 
 /// Posts campaigns' grants.
@@ -57,9 +60,25 @@ impl BatchHandler for BonusGrantedHandler {
         if due.is_empty() {
             return Ok(fates);
         }
+        // What corrections had left no room for goes back at once; invoices are locked before accounts.
+        let invoices: BTreeMap<DocumentKey, Cause> = batch
+            .iter()
+            .filter_map(|one| Some((on_invoice(&one.item.data)?, &one.cause)))
+            .map(|(on, cause)| ((on.store.to_string(), on.document.clone()), cause.clone()))
+            .collect();
+        let standing = corrections::load_standing(tx, &invoices.keys().cloned().collect::<Vec<_>>()).await?;
         let opened = open(tx, AccrualSource::Grant, due).await?;
         post(cx, tx, opened, |due| Decision::all(due.rule), out).await?;
+        recorrect(cx, tx, standing, &invoices, out).await?;
         Ok(fates)
+    }
+}
+
+/// The invoice whose refunds reduce it.
+fn on_invoice(grant: &BonusGranted) -> Option<&DocumentRef> {
+    match grant.documents.as_slice() {
+        [on] if on.store == grant.store && !grant.bonuses.is_empty() => Some(on),
+        _ => None,
     }
 }
 
@@ -75,8 +94,9 @@ fn accrual_of(grant: &BonusGranted, applied: &AppliedProgram, awaiting: bool, ou
         business_date: grant.business_date,
         program_version: grant.version,
         subject: grant.campaign.to_string(),
-        about: None,
+        about: on_invoice(grant).map(|on| on.document.clone()),
         amount: None,
+        bonuses: grant.bonuses.clone(),
         qualifying: grant.qualifying,
         awaiting,
         expires_on: expires_on(&applied.program.expiry, grant.business_date, posted_on),

@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use jifen_contracts::event::{CorrectionKind, FlagReason};
+use jifen_contracts::event::{AccrualSource, Bonus, CorrectionKind, FlagReason};
 use jifen_kernel::{MemberId, Points};
-use jifen_runtime::{Ctx, Failure, Outbox};
+use jifen_runtime::{Ctx, Failure, Outbox, message::Cause};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -22,8 +22,8 @@ use crate::{
     store::{
         accounts::{self, Accounts},
         accruals::DocumentKey,
-        corrections::{self, Caused, Correction, Earlier, Left},
-        entries, given, lots,
+        corrections::{self, Caused, Correction, Earlier, Left, Standing},
+        direct, entries, given, lots,
     },
 };
 
@@ -65,8 +65,7 @@ pub async fn apply(cx: &Ctx, tx: &mut PgConnection, due: &[&Caused], out: &mut O
     let members = standing.values().map(|found| (found.member_id, found.member_no.as_str())).collect();
     let mut accounts = accounts::load_locked(tx, &members).await?;
     let mut earlier = corrections::load_earlier(tx, &documents, &due.iter().map(|caused| key_of(caused)).collect()).await?;
-    let given = given::load(tx, &documents).await?;
-    let mut books = Books::load(tx, &accounts, given).await?;
+    let mut books = Books::load(tx, &accounts, &documents).await?;
     // Decide in stream order.
     let mut next_id = ids(cx, out);
     let mut taken = Vec::new();
@@ -82,7 +81,7 @@ pub async fn apply(cx: &Ctx, tx: &mut PgConnection, due: &[&Caused], out: &mut O
         let (after, flag) = leave(&caused.correction, &found.posted, sums, earn);
         let after = if lapsed { after.lapsed() } else { after };
         let by = Correcting { kind: caused.correction.kind(), number: caused.correction.number().to_owned() };
-        let change = Change { before: &before, after: &after, keep: &found.keep, by: &by };
+        let change = Change { before: &before, after: &after, keep: &found.keep, grants: &books.grants, by: &by };
         let mut making = Making { at: out.now(), next_id: &mut next_id };
         let of_invoice = books.given.entry(key).or_default();
         let (pools, grant) = books.members.entry(found.member_id).or_default();
@@ -132,21 +131,82 @@ fn leave(
     }
 }
 
+/// What invoices and the grants that rest on them gave. Asks nothing for no invoice.
+async fn load_given(
+    tx: &mut PgConnection,
+    invoices: &[DocumentKey],
+) -> Result<(HashMap<DocumentKey, Vec<Given>>, BTreeMap<Uuid, Vec<Bonus>>), Failure> {
+    let mut how = BTreeMap::new();
+    if invoices.is_empty() {
+        return Ok((HashMap::new(), how));
+    }
+    let mut given = given::load(tx, AccrualSource::Invoice, invoices).await?;
+    let on = direct::load_grants_on(tx, invoices).await?;
+    if on.is_empty() {
+        return Ok((given, how));
+    }
+    let keys: Vec<DocumentKey> = on.keys().cloned().collect();
+    for (key, entries) in given::load(tx, AccrualSource::Grant, &keys).await? {
+        let Some((invoice, bonuses)) = on.get(&key) else { continue };
+        how.extend(entries.iter().map(|given| (given.movement.entry_id, bonuses.clone())));
+        given.entry(invoice.clone()).or_default().extend(entries);
+    }
+    Ok((given, how))
+}
+
+/// Grants were posted that rest on these locked invoices: what their corrections had left no room for goes back.
+pub async fn recorrect(
+    cx: &Ctx,
+    tx: &mut PgConnection,
+    standing: BTreeMap<DocumentKey, Standing>,
+    causes: &BTreeMap<DocumentKey, Cause>,
+    out: &mut Outbox,
+) -> Result<(), Failure> {
+    let corrected: BTreeMap<DocumentKey, Standing> = standing.into_iter().filter(|(_, found)| found.left.is_some()).collect();
+    if corrected.is_empty() {
+        return Ok(());
+    }
+    let members = corrected.values().map(|found| (found.member_id, found.member_no.as_str())).collect();
+    let mut accounts = accounts::load_locked(tx, &members).await?;
+    let mut books = Books::load(tx, &accounts, &corrected.keys().cloned().collect::<Vec<_>>()).await?;
+    let mut next_id = ids(cx, out);
+    let mut taken = Vec::new();
+    for (key, found) in &corrected {
+        let Some(left) = &found.left else { continue };
+        let account = accounts.get_mut(&found.member_id).ok_or_else(|| Failure::defect("an account that was locked is missing"))?;
+        let change = Change { before: &left.net, after: &left.net, keep: &found.keep, grants: &books.grants, by: &left.by };
+        let mut making = Making { at: out.now(), next_id: &mut next_id };
+        let (pools, grant) = books.members.entry(found.member_id).or_default();
+        let of_invoice = books.given.entry(key.clone()).or_default();
+        let done = decide_correction(account, pools, of_invoice, grant.as_mut(), &change, &mut making);
+        if let Some(reversed) = outbound::reversed(found, account, &change, &done, out.now()) {
+            let cause = causes.get(key).cloned().unwrap_or_default();
+            out.event(&cause, Some(account.sequence), &reversed);
+        }
+        taken.extend(done);
+    }
+    books.save(tx, &accounts, &taken).await?;
+    accounts::save(tx, &accounts).await
+}
+
 /// What was given, and where it can be taken from.
 #[derive(Default)]
 pub struct Books {
-    /// By invoice.
+    /// How the grants that rest on these invoices were computed, by their entries.
+    pub grants: BTreeMap<Uuid, Vec<Bonus>>,
+    /// By invoice; the grants that rest on it stand there, too.
     pub given: HashMap<DocumentKey, Vec<Given>>,
     /// By member: the pools, and the first spending that stands.
     pub members: BTreeMap<MemberId, (Pools, Option<Given>)>,
 }
 
 impl Books {
-    /// Of locked accounts, for these entries.
-    pub async fn load(tx: &mut PgConnection, accounts: &Accounts, given: HashMap<DocumentKey, Vec<Given>>) -> Result<Self, Failure> {
+    /// Of locked accounts, for these invoices.
+    pub async fn load(tx: &mut PgConnection, accounts: &Accounts, invoices: &[DocumentKey]) -> Result<Self, Failure> {
+        let (given, of_grants) = load_given(tx, invoices).await?;
         let members: Vec<MemberId> = accounts.keys().copied().collect();
-        let mut grants = given::load_grants(tx, accounts.values()).await?;
-        let own: BTreeSet<Uuid> = given.values().flatten().chain(grants.values()).map(|given| given.movement.lot_id).collect();
+        let mut first = given::load_grants(tx, accounts.values()).await?;
+        let own: BTreeSet<Uuid> = given.values().flatten().chain(first.values()).map(|given| given.movement.lot_id).collect();
         let own: Vec<Uuid> = own.into_iter().collect();
         let mut lots = lots::load(tx, &members, &own).await?;
         let mut pending = given::load_pending(tx, &members).await?;
@@ -157,9 +217,9 @@ impl Books {
                 pending: pending.remove(&member).unwrap_or_default(),
                 expired: expired.remove(&member).unwrap_or_default(),
             };
-            (member, (pools, grants.remove(&member)))
+            (member, (pools, first.remove(&member)))
         };
-        Ok(Self { given, members: members.into_iter().map(of).collect() })
+        Ok(Self { grants: of_grants, given, members: members.into_iter().map(of).collect() })
     }
 
     /// Writes what was taken, and what is left of the lots.

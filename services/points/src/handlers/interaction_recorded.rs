@@ -125,6 +125,7 @@ fn accrual_of(recorded: &Recorded<'_>, out: &Outbox) -> DirectAccrual {
         subject: event.kind.to_string(),
         about: event.about.clone(),
         amount: None,
+        bonuses: Vec::new(),
         qualifying: true,
         awaiting: event.awaiting_activation,
         expires_on: expires_on(&applied.program.expiry, event.business_date, posted_on),

@@ -1,7 +1,7 @@
 //! Corrections that came before campaign's answer: the bonus is posted as it was granted, and what they had left no room for goes back
 //! in the same transaction.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use jifen_contracts::event::{Bonus, BonusRule};
 use jifen_kernel::{MemberId, Points};
@@ -49,7 +49,7 @@ impl Late {
             return Ok(Self::default());
         }
         let of: Accounts = accounts.iter().filter(|(id, _)| corrected.contains(id)).map(|(id, account)| (*id, account.clone())).collect();
-        Ok(Self { books: Books::load(tx, &of, HashMap::new()).await?, taken: Vec::new() })
+        Ok(Self { books: Books::load(tx, &of, &[]).await?, taken: Vec::new() })
     }
 
     /// A bonus was posted: its lot is one of the member's, and what is not due of it goes back.
@@ -79,7 +79,8 @@ impl Late {
             pending: entry.pending,
         };
         let mut bonuses: Vec<Given> = posting.entries.iter().map(given).collect();
-        let change = Change { before: &left.net, after: &left.net, keep, by: &left.by };
+        let none = BTreeMap::new();
+        let change = Change { before: &left.net, after: &left.net, keep, grants: &none, by: &left.by };
         let mut making = Making { at: out.now(), next_id };
         let taken = decide_correction(account, pools, &mut bonuses, None, &change, &mut making);
         if let Some(reversed) = outbound::reversed(&standing(accrual), account, &change, &taken, out.now()) {

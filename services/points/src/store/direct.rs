@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use jifen_contracts::event::AccrualSource;
+use jifen_contracts::event::{AccrualSource, Bonus};
 use jifen_kernel::{MemberId, Money, Points, StoreCode};
 use jifen_runtime::{BadRow, Failure};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, types::Json};
 
 use super::accruals::DocumentKey;
 use crate::domain::{
@@ -34,10 +34,10 @@ pub async fn save(tx: &mut PgConnection, decided: &[(&DirectAccrual, Decision)],
     let decisions = || decided.iter().map(|(_, decision)| decision);
     sqlx::query!(
         "insert into direct_accrual (store, document, source, member_id, member_no, occurred_at, business_date, program_version, subject,
-                                     about, amount_fen, awaiting, counted, budget_left, outcome, points, posted_at)
-         select u.*, $17 from unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::timestamptz[], $7::date[], $8::int[],
+                                     about, amount_fen, awaiting, counted, budget_left, outcome, points, bonuses, posted_at)
+         select u.*, $18 from unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::timestamptz[], $7::date[], $8::int[],
                                      $9::text[], $10::text[], $11::bigint[], $12::bool[], $13::bigint[], $14::bigint[], $15::text[],
-                                     $16::bigint[]) u",
+                                     $16::bigint[], $17::jsonb[]) u",
         &each().map(|a| a.store.to_string()).collect::<Vec<_>>(),
         &each().map(|a| a.document.clone()).collect::<Vec<_>>(),
         &each().map(|a| a.source.as_str().to_owned()).collect::<Vec<_>>(),
@@ -54,6 +54,7 @@ pub async fn save(tx: &mut PgConnection, decided: &[(&DirectAccrual, Decision)],
         &decisions().map(|d| d.budget_left.map(|left| left.0)).collect::<Vec<_>>() as &[Option<i64>],
         &decisions().map(|d| d.outcome.as_str().to_owned()).collect::<Vec<_>>(),
         &decisions().map(|d| d.points.0).collect::<Vec<_>>(),
+        &each().map(|a| (!a.bonuses.is_empty()).then_some(Json(&a.bonuses))).collect::<Vec<_>>() as &[Option<Json<&Vec<Bonus>>>],
         at,
     )
     .execute(tx)
@@ -163,7 +164,8 @@ pub async fn find(
         subject: row.subject,
         about: row.about,
         amount: row.amount_fen.map(Money::from_fen),
-        // Neither is needed to decide again.
+        // None of them is needed to decide again.
+        bonuses: Vec::new(),
         qualifying: false,
         expires_on: row.business_date,
         awaiting: row.awaiting,
@@ -175,4 +177,24 @@ pub async fn find(
         budget_left: row.budget_left.map(Points),
     };
     Ok(Some(Posted { accrual, decision }))
+}
+
+/// How the grants that rest on these invoices were computed, by the grants' documents with their invoices.
+pub async fn load_grants_on(
+    tx: &mut PgConnection,
+    invoices: &[DocumentKey],
+) -> Result<BTreeMap<DocumentKey, (DocumentKey, Vec<Bonus>)>, Failure> {
+    let rows = sqlx::query!(
+        r#"select store, document, about as "about!", bonuses as "bonuses: Json<Vec<Bonus>>" from direct_accrual
+           where source = 'grant' and (store, about) in (select * from unnest($1::text[], $2::text[]))"#,
+        &invoices.iter().map(|key| key.0.clone()).collect::<Vec<_>>(),
+        &invoices.iter().map(|key| key.1.clone()).collect::<Vec<_>>(),
+    )
+    .fetch_all(tx)
+    .await?;
+    let read = rows.into_iter().map(|row| {
+        let bonuses = row.bonuses.map(|bonuses| bonuses.0).unwrap_or_default();
+        ((row.store.clone(), row.document), ((row.store, row.about), bonuses))
+    });
+    Ok(read.collect())
 }

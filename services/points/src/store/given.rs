@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     accruals::DocumentKey,
-    entries::{category_of, kind_of},
+    entries::{category_of, kind_of, source_of},
 };
 use crate::domain::{
     account::{Account, Movement},
@@ -46,7 +46,7 @@ impl TryFrom<Row> for Given {
         let bad = |what| BadRow { table: "entry", key: row.entry_id.to_string(), what };
         let movement = Movement {
             entry_id: row.entry_id,
-            source: AccrualSource::Invoice,
+            source: source_of(row.source.as_deref()).ok_or_else(|| bad("source"))?,
             kind: kind_of(&row.kind).ok_or_else(|| bad("kind"))?,
             store: StoreCode::try_new(row.store.as_str()).map_err(|_| bad("store"))?,
             category: category_of(&row.category).map_err(|()| bad("category"))?,
@@ -67,8 +67,8 @@ impl TryFrom<Row> for Given {
     }
 }
 
-/// What invoices gave, base and bonuses, in the order of their chains, with what became of it.
-pub async fn load(tx: &mut PgConnection, keys: &[DocumentKey]) -> Result<HashMap<DocumentKey, Vec<Given>>, Failure> {
+/// What documents of a source gave, base and bonuses, in the order of their chains, with what became of it.
+pub async fn load(tx: &mut PgConnection, source: AccrualSource, keys: &[DocumentKey]) -> Result<HashMap<DocumentKey, Vec<Given>>, Failure> {
     let rows = sqlx::query_as!(
         Row,
         // No further condition: it must be planned by the key alone.
@@ -81,7 +81,10 @@ pub async fn load(tx: &mut PgConnection, keys: &[DocumentKey]) -> Result<HashMap
     .fetch_all(tx)
     .await?;
     let mut given: HashMap<DocumentKey, Vec<Given>> = HashMap::new();
-    for row in rows.into_iter().filter(|row| row.source.is_none()) {
+    for row in rows {
+        if source_of(row.source.as_deref()) != Some(source) {
+            continue;
+        }
         let found = given.entry((row.store.clone(), row.document.clone())).or_default();
         match (row.of_entry, kind_of(&row.kind)) {
             (None, Some(EntryKind::Accrual | EntryKind::Bonus)) => found.push(row.try_into()?),

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use jifen_contracts::event::{
-    AccrualSettled, Bonus, BonusRule, CorrectionKind, Earned, FlagReason, Flagged, InvoiceAccepted, InvoiceRefunded, InvoiceVoided,
-    RefundedLine, Reversed,
+    AccrualSettled, Bonus, BonusGranted, BonusRule, CorrectionKind, DocumentRef, Earned, FlagReason, Flagged, InvoiceAccepted,
+    InvoiceRefunded, InvoiceVoided, RefundedLine, Reversed,
 };
 use jifen_kernel::{Money, Points};
 use jifen_testkit::{DEADLINE, eventually, statements};
 
-use crate::support::{Bench, activated, answer, awaiting, double, invoice, store, token};
+use crate::support::{Bench, activated, answer, awaiting, double, grant, invoice, store, token};
 
 fn money(text: &str) -> Money {
     Money::try_new(text).expect("money")
@@ -127,6 +127,38 @@ async fn a_refund_may_come_before_the_invoice_and_before_the_answer() {
     bench.publish(&[refund(&bill, "C2", "0.01")], 1).await;
     let reversed: Vec<Reversed> = bench.published(3).await;
     assert_eq!((sum(&reversed[2..]), figures(&bench).await.0), (1 + 1 + 30, 1_098));
+    bench.assert_sound().await;
+    assert!(points.stop().await);
+}
+
+/// A delayed reward, as campaign grants it for this invoice.
+fn reward(of: &InvoiceAccepted, points: i64) -> BonusGranted {
+    let documents = vec![DocumentRef { store: store(), document: of.invoice_no.clone() }];
+    BonusGranted { documents, bonuses: vec![double("repair", points)], ..grant(&of.invoice_no, 1, points) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delayed_reward_is_taken_back_too() {
+    let bench = Bench::start().await;
+    let points = bench.copy().await;
+    let (early, late) = (invoice("R1", 1, "repair", "1000.00"), invoice("R2", 1, "repair", "300.00"));
+    bought(&bench, &early, vec![], 1).await;
+    bought(&bench, &late, vec![], 2).await;
+    // Of one the reward is there before the refund, of the other the refund is there before the reward.
+    bench.publish(&[reward(&early, 1_000)], 2).await;
+    let _: Vec<AccrualSettled> = bench.published(3).await;
+    bench.publish(&[refund(&early, "C1", "400.00"), refund(&late, "C2", "100.00")], 2).await;
+    let reversed: Vec<Reversed> = bench.published(2).await;
+    assert_eq!((sum(&reversed), figures(&bench).await.0), (900, 1_000 + 300 + 1_000 + 100 - 900));
+    bench.publish(&[reward(&late, 300)], 2).await;
+    let settled: Vec<AccrualSettled> = bench.published(4).await;
+    assert_eq!(settled[3].points(), Points(300), "as granted");
+    let reversed: Vec<Reversed> = bench.published(3).await;
+    assert_eq!((sum(&reversed[2..]), figures(&bench).await.0), (100, 1_700));
+    bench.publish(&[void(&early, "V1", false), void(&late, "V2", false)], 1).await;
+    let _: Vec<Reversed> = bench.published(5).await;
+    assert_eq!(figures(&bench).await, (0, 0, 0, 0));
+    bench.explain_all("M1").await;
     bench.assert_sound().await;
     assert!(points.stop().await);
 }

@@ -123,6 +123,7 @@ pub fn grant(participation: &str, member_number: u128, points: i64) -> BonusGran
         at: "2026-10-01T04:00:00Z".parse().expect("instant"),
         business_date: "2026-10-01".parse().expect("date"),
         documents: Vec::new(),
+        bonuses: Vec::new(),
     }
 }
 

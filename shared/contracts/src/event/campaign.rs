@@ -104,6 +104,9 @@ pub struct BonusGranted {
     pub business_date: NaiveDate,
     /// What it rests on.
     pub documents: Vec<DocumentRef>,
+    /// If it rests on one invoice: how its parts were computed, which a refund computes again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bonuses: Vec<Bonus>,
 }
 event!(BonusGranted, "campaign", "bonus_granted", |event| Some(&event.store));
 
