@@ -280,7 +280,7 @@ mod tests {
                 .map(|factor| bonus("double", "repair", factor, valued.base.categories[0].base.0 * i64::from(factor - 10_000) / 10_000))
                 .into_iter()
                 .collect();
-            let more = decide_settlement(&mut self.account, &open, &bonuses, &applied.program.earn, false, at, &mut next_id);
+            let more = decide_settlement(&mut self.account, &open, &bonuses, &applied, false, at, &mut next_id);
             for posting in [base, more] {
                 self.keep(number, posting);
             }
@@ -295,7 +295,7 @@ mod tests {
         }
 
         fn keep(&mut self, number: &str, posting: Posting) {
-            if let (Some(lot), Some(first)) = (posting.lot, posting.entries.first()) {
+            for (lot, first) in posting.lots.iter().zip(posting.entries.first()) {
                 let said = &first.movement;
                 self.pools.lots.add(LotPart {
                     lot_id: lot.lot_id,

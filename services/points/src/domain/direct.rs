@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{
     account::{Account, Movement, issued_by},
+    pending::{Hold, LotKeys, Waits},
     post_invoice::Posting,
 };
 
@@ -41,6 +42,8 @@ pub struct DirectAccrual {
     pub qualifying: bool,
     /// The member was not activated, as far as was known.
     pub awaiting: bool,
+    /// What its rule asks for before it can be spent.
+    pub hold: Option<Hold>,
     /// The last day of what it earns.
     pub expires_on: NaiveDate,
 }
@@ -157,7 +160,9 @@ pub fn decide_credit(
         AccrualSource::Grant => (EntryKind::Bonus, "campaign"),
         AccrualSource::Invoice => (EntryKind::Accrual, "earn"),
     };
-    let lot_id = next_id();
+    let waits = Waits::of(pending, accrual.hold, accrual.business_date);
+    let mut lots = LotKeys::default();
+    let lot_id = lots.of(waits, next_id);
     let movement = Movement {
         entry_id: next_id(),
         source: accrual.source,
@@ -177,8 +182,8 @@ pub fn decide_credit(
         qualifying: accrual.qualifying,
         of_entry: None,
     };
-    let entry = account.credit(funder_of(accrual), movement, pending);
-    Posting { entries: vec![entry], ..Posting::default() }.with_lot(account, pending.then_some(accrual.business_date), next_id)
+    let entry = account.credit(funder_of(accrual), movement, waits.is_some());
+    Posting { entries: vec![entry], ..Posting::default() }.with_lots(account, lots, next_id)
 }
 
 /// A partner pays for what its customers earn; everything else is the store's.

@@ -13,6 +13,7 @@ pub mod interaction;
 pub mod lots;
 pub mod net;
 pub mod partner;
+pub mod pending;
 pub mod post_invoice;
 #[cfg(test)]
 mod properties;

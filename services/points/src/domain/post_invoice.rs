@@ -14,6 +14,7 @@ use super::{
     caps,
     expiry::expires_on,
     lots::{LotPart, Lots, repay},
+    pending::{Holds, LotKeys, Waits},
 };
 
 /// What the invoice alone decides, whatever the account holds.
@@ -51,8 +52,8 @@ pub struct Lot {
     pub points: Points,
     /// How many of them are left: a debt is repaid first.
     pub remaining: Points,
-    /// Waits for its member's activation: the business date of what earned it.
-    pub pending_since: Option<NaiveDate>,
+    /// What it waits for, if it can't be spent at once.
+    pub waits: Option<Waits>,
 }
 
 /// What a posting adds to the ledger.
@@ -62,31 +63,35 @@ pub struct Posting {
     pub entries: Vec<Entry>,
     /// What of them repaid a debt at once.
     pub repayments: Vec<Entry>,
-    /// None when no point moves.
-    pub lot: Option<Lot>,
+    /// None when no point moves; several where some of the points wait.
+    pub lots: Vec<Lot>,
     /// Of them: the first spending.
     pub first_spending: Points,
 }
 
 impl Posting {
-    /// Puts the points of the entries into a lot; `pending_since` if they wait. A debt is repaid with what doesn't.
-    pub fn with_lot(mut self, account: &mut Account, pending_since: Option<NaiveDate>, next_id: &mut dyn FnMut() -> Uuid) -> Self {
-        let Some(Entry { movement, .. }) = self.entries.first() else { return self };
-        let points: Points = self.entries.iter().map(|entry| entry.movement.points).sum();
-        let (lot_id, posted_at) = (movement.lot_id, movement.posted_at);
-        let mut remaining = points;
-        if pending_since.is_none() && account.balance.debt.is_positive() {
-            let (store, document, expires_on) = (movement.store.clone(), movement.document.clone(), movement.expires_on);
-            let mut lots = Lots::new(vec![LotPart { lot_id, store, document, expires_on, points }]);
-            self.repayments = repay(account, &mut lots, posted_at, next_id);
-            remaining = lots.total();
+    /// Puts the points of the entries into their lots. A debt is repaid with what doesn't wait.
+    pub fn with_lots(mut self, account: &mut Account, lots: LotKeys, next_id: &mut dyn FnMut() -> Uuid) -> Self {
+        for (lot_id, waits) in lots.each() {
+            let own = || self.entries.iter().map(|entry| &entry.movement).filter(|movement| movement.lot_id == lot_id);
+            let Some(first) = own().next() else { continue };
+            let points: Points = own().map(|movement| movement.points).sum();
+            let mut remaining = points;
+            if waits.is_none() && account.balance.debt.is_positive() {
+                let (store, document, expires_on) = (first.store.clone(), first.document.clone(), first.expires_on);
+                let posted_at = first.posted_at;
+                let mut lots = Lots::new(vec![LotPart { lot_id, store, document, expires_on, points }]);
+                self.repayments.extend(repay(account, &mut lots, posted_at, next_id));
+                remaining = lots.total();
+            }
+            self.lots.push(Lot { lot_id, points, remaining, waits });
         }
-        self.lot = Some(Lot { lot_id, points, remaining, pending_since });
         self
     }
 }
 
-/// Posts a valued invoice to its member's account; `pending` if the member is not activated.
+/// Posts a valued invoice to its member's account; `pending` if the member is not activated. Points that wait for something else than
+/// the others are a lot of their own.
 pub fn decide_posting(
     account: &mut Account,
     invoice: &InvoiceAccepted,
@@ -96,10 +101,10 @@ pub fn decide_posting(
     posted_at: DateTime<Utc>,
     next_id: &mut dyn FnMut() -> Uuid,
 ) -> Posting {
-    let lot_id = next_id();
     let earn = &applied.program.earn;
-    let mut posting = Posting::default();
-    let movement = |entry_id| Movement {
+    let holds = Holds::new(applied, (invoice.business_date, posted_at), pending, &valued.base.categories);
+    let (mut posting, mut lots) = (Posting::default(), LotKeys::default());
+    let movement = |entry_id, lot_id| Movement {
         entry_id,
         source: AccrualSource::Invoice,
         kind: EntryKind::Accrual,
@@ -119,6 +124,8 @@ pub fn decide_posting(
         of_entry: None,
     };
     for category in valued.base.categories.iter().filter(|category| category.base.is_positive()) {
+        let waits = holds.of(Some(&category.category));
+        let lot_id = lots.of(waits, next_id);
         let rate = earn.rates.get(&category.category);
         let uncut = rate.map_or(category.base, |rate| rate.points_for(category.paid));
         let movement = Movement {
@@ -129,25 +136,27 @@ pub fn decide_posting(
             // Only where a cap makes a difference.
             base: (uncut != category.base).then_some(uncut),
             qualifying: !earn.not_qualifying.contains(&category.category),
-            ..movement(next_id())
+            ..movement(next_id(), lot_id)
         };
-        posting.entries.push(account.credit(issued_by(&invoice.store), movement, pending));
+        posting.entries.push(account.credit(issued_by(&invoice.store), movement, waits.is_some()));
     }
     account.spendings += i32::from(valued.base.is_spending);
     if valued.base.is_spending && !account.first_spending_stands && earn.first_spending.is_positive() {
         account.first_spending_stands = true;
         account.first_spending_ordinal += 1;
         posting.first_spending = earn.first_spending;
+        let waits = holds.of(None);
+        let lot_id = lots.of(waits, next_id);
         let movement = Movement {
             kind: EntryKind::FirstSpending,
             rule: format!("first_spending@{}", applied.version),
             ordinal: account.first_spending_ordinal,
             points: earn.first_spending,
-            ..movement(next_id())
+            ..movement(next_id(), lot_id)
         };
-        posting.entries.push(account.credit(issued_by(&invoice.store), movement, pending));
+        posting.entries.push(account.credit(issued_by(&invoice.store), movement, waits.is_some()));
     }
-    posting.with_lot(account, pending.then_some(invoice.business_date), next_id)
+    posting.with_lots(account, lots, next_id)
 }
 
 #[cfg(test)]
@@ -167,7 +176,7 @@ mod tests {
             let valued = decide_value(invoice, &program, at).expect("rates");
             let posting = decide_posting(&mut account, invoice, &valued, &program, false, at, &mut || Uuid::nil());
             let sum: Points = posting.entries.iter().map(|entry| entry.movement.points).sum();
-            assert_eq!(posting.lot.map_or(Points::ZERO, |lot| lot.points), sum);
+            assert_eq!(posting.lots.iter().map(|lot| lot.points).sum::<Points>(), sum);
             posted.push(account.balance.active.0);
         }
         posted
@@ -201,7 +210,7 @@ mod tests {
         }
         let mut account = Account::new(member(1), "M1".to_owned());
         let posting = decide_posting(&mut account, &bill, &valued, &program, false, at, &mut || Uuid::nil());
-        assert_eq!(posting.lot.map_or(0, |lot| lot.points.0), account.balance.active.0);
+        assert_eq!(posting.lots.iter().map(|lot| lot.points.0).sum::<i64>(), account.balance.active.0);
         (valued.base.categories.iter().map(|category| category.base.0).collect(), account.balance.active.0)
     }
 
@@ -233,7 +242,43 @@ mod tests {
         let posting = post(&invoice("B", "repair", "800"));
         let second = &posting.entries[0];
         assert_eq!((second.movement.points, second.movement.base, second.movement.qualifying), (Points(800), None, false));
-        assert_eq!(posting.lot.and_then(|lot| lot.pending_since), Some(invoice("B", "repair", "800").business_date));
+        let waits = posting.lots[0].waits.expect("its member isn't activated");
+        assert_eq!((waits.since, waits.activation, waits.hold), (invoice("B", "repair", "800").business_date, true, None));
         assert_eq!((account.balance.active, account.balance.pending, account.lifetime), (Points(0), Points(1_900), Points(1_100)));
+    }
+
+    /// One bill, one category of which waits for its days.
+    #[test]
+    fn what_waits_is_a_lot_of_its_own() {
+        use jifen_contracts::program::PendingRule;
+        let mut program = applied();
+        program.program.earn.pending = [(Token::try_new("repair").expect("token"), PendingRule::Days(15))].into();
+        let mut bill = invoice("A", "maintenance", "1000");
+        bill.lines.extend(invoice("A", "repair", "300").lines);
+        let mut account = Account::new(member(1), "M1".to_owned());
+        let mut next = 0;
+        let mut next_id = || {
+            next += 1;
+            Uuid::from_u128(next)
+        };
+        let at = bill.issued_at;
+        let valued = decide_value(&bill, &program, at).expect("rates");
+        let posting = decide_posting(&mut account, &bill, &valued, &program, false, at, &mut next_id);
+        let lots: Vec<_> = posting.lots.iter().map(|lot| (lot.points.0, lot.waits.is_some())).collect();
+        assert_eq!(lots, [(1_600, false), (300, true)], "the first spending is with what can be spent");
+        assert_eq!((account.balance.active, account.balance.pending, account.lifetime), (Points(1_600), Points(300), Points(1_900)));
+        assert_eq!(posting.entries.iter().map(|entry| entry.pending).collect::<Vec<_>>(), [false, true, false]);
+        // Not activated either: everything waits, each for its own.
+        let posting = decide_posting(
+            &mut account,
+            &InvoiceAccepted { invoice_no: "B".to_owned(), ..bill },
+            &valued,
+            &program,
+            true,
+            at,
+            &mut next_id,
+        );
+        assert!(posting.lots.iter().all(|lot| lot.waits.is_some_and(|waits| waits.activation)));
+        assert_eq!(posting.lots.iter().map(|lot| lot.points.0).collect::<Vec<_>>(), [1_500, 300]);
     }
 }

@@ -139,7 +139,7 @@ impl Ledger {
             let doubled = valued.base.categories.iter().filter(|category| category.base.is_positive());
             let bonuses: Vec<_> = doubled.map(|category| bonus("double", category.category.as_str(), 20_000, category.base.0)).collect();
             assert_eq!(check_bonuses(&open, &bonuses), Ok(()));
-            entries.extend(decide_settlement(account, &open, &bonuses, &program.program.earn, pending, at, &mut Uuid::nil).entries);
+            entries.extend(decide_settlement(account, &open, &bonuses, program, pending, at, &mut Uuid::nil).entries);
             entries
         });
         let order = Order { member_id: invoice.member_id, business_date: invoice.business_date };

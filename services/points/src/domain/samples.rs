@@ -105,6 +105,7 @@ pub fn direct(number: &str, who: u128) -> DirectAccrual {
         bonuses: Vec::new(),
         qualifying: true,
         awaiting: false,
+        hold: None,
         expires_on: "2028-10-31".parse().expect("date"),
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use jifen_contracts::{
     event::{AccrualSource, Bonus, BonusRule, CategoryBase, EntryKind},
-    program::Earn,
+    program::AppliedProgram,
 };
 use jifen_kernel::{Rate, StoreCode, Token};
 use rust_decimal::Decimal;
@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::{
     account::{Account, Movement, issued_by},
+    pending::{Holds, LotKeys},
     post_invoice::Posting,
 };
 
@@ -84,23 +85,27 @@ pub fn factor_text(basis_points: u32) -> String {
     Decimal::new(i64::from(basis_points), 4).normalize().to_string()
 }
 
-/// Posts the bonuses of a checked answer: one lot, with the accrual's own expiry; `pending` if the member is not activated.
+/// Posts the bonuses of a checked answer, with the accrual's own expiry; `pending` if the member is not activated. What multiplies a
+/// category waits as that one's base does.
 pub fn decide_settlement(
     account: &mut Account,
     accrual: &OpenAccrual,
     bonuses: &[Bonus],
-    earn: &Earn,
+    applied: &AppliedProgram,
     pending: bool,
     posted_at: DateTime<Utc>,
     next_id: &mut dyn FnMut() -> Uuid,
 ) -> Posting {
-    let lot_id = next_id();
-    let mut posting = Posting::default();
+    let earn = &applied.program.earn;
+    let holds = Holds::new(applied, (accrual.business_date, posted_at), pending, &accrual.categories);
+    let (mut posting, mut lots) = (Posting::default(), LotKeys::default());
     for bonus in bonuses {
         let (category, rate) = match &bonus.rule {
             BonusRule::Multiplier { category, factor_basis_points } => (Some(category), Some(factor_text(*factor_basis_points))),
             BonusRule::Fixed { .. } => (None, None),
         };
+        let waits = holds.of(category);
+        let lot_id = lots.of(waits, next_id);
         let movement = Movement {
             entry_id: next_id(),
             source: AccrualSource::Invoice,
@@ -120,9 +125,9 @@ pub fn decide_settlement(
             qualifying: !category.is_some_and(|category| earn.not_qualifying.contains(category)),
             of_entry: None,
         };
-        posting.entries.push(account.credit(issued_by(&accrual.store), movement, pending));
+        posting.entries.push(account.credit(issued_by(&accrual.store), movement, waits.is_some()));
     }
-    posting.with_lot(account, pending.then_some(accrual.business_date), next_id)
+    posting.with_lots(account, lots, next_id)
 }
 
 #[cfg(test)]
@@ -130,7 +135,7 @@ mod tests {
     use jifen_kernel::{Money, Points};
 
     use super::*;
-    use crate::domain::samples::{bonus, member};
+    use crate::domain::samples::{applied, bonus, member};
 
     fn accrual() -> OpenAccrual {
         let category = |name, base| CategoryBase { category: Token::try_new(name).expect("token"), paid: Money::ZERO, base: Points(base) };
@@ -147,15 +152,16 @@ mod tests {
     #[test]
     fn a_bonus_is_posted_with_the_accruals_expiry() {
         let mut account = Account::new(member(1), "M1".to_owned());
-        let earn = Earn { not_qualifying: vec![Token::try_new("parts").expect("token")], ..Earn::default() };
+        let mut program = applied();
+        program.program.earn.not_qualifying = vec![Token::try_new("parts").expect("token")];
         let bonuses = [bonus("double", "maintenance", 20_000, 1500), bonus("half", "parts", 15_000, 366)];
         assert_eq!(check_bonuses(&accrual(), &bonuses), Ok(()));
-        let posting = decide_settlement(&mut account, &accrual(), &bonuses, &earn, false, DateTime::UNIX_EPOCH, &mut || Uuid::nil());
+        let posting = decide_settlement(&mut account, &accrual(), &bonuses, &program, false, DateTime::UNIX_EPOCH, &mut || Uuid::nil());
         assert_eq!(account.balance.active, Points(1866));
         assert_eq!(posting.entries[0].movement.rule, "campaign:double@1");
         assert_eq!(posting.entries.iter().map(|entry| entry.movement.qualifying).collect::<Vec<_>>(), [true, false], "as the category");
         assert!(posting.entries.iter().all(|entry| entry.movement.expires_on == NaiveDate::MAX));
-        let none = decide_settlement(&mut account, &accrual(), &[], &earn, false, DateTime::UNIX_EPOCH, &mut || Uuid::nil());
+        let none = decide_settlement(&mut account, &accrual(), &[], &program, false, DateTime::UNIX_EPOCH, &mut || Uuid::nil());
         assert_eq!(none, Posting::default());
     }
 
@@ -180,8 +186,7 @@ mod tests {
         assert_eq!(check_bonuses(&paid, &[fixed(80_001, &[])]), Err(WrongBonus::TooLittle("gift".to_owned())));
         assert_eq!(check_bonuses(&paid, &[fixed(1, &["parts"])]), Err(WrongBonus::TooLittle("gift".to_owned())));
         let mut account = Account::new(member(1), "M1".to_owned());
-        let posting =
-            decide_settlement(&mut account, &paid, &[fixed(0, &[])], &Earn::default(), true, DateTime::UNIX_EPOCH, &mut || Uuid::nil());
+        let posting = decide_settlement(&mut account, &paid, &[fixed(0, &[])], &applied(), true, DateTime::UNIX_EPOCH, &mut || Uuid::nil());
         assert_eq!((posting.entries[0].movement.points, &posting.entries[0].movement.category), (Points(200), &None));
         assert_eq!((account.balance.pending, account.balance.active), (Points(200), Points(0)));
     }

@@ -21,7 +21,7 @@ pub fn why(entry: &ListedEntry) -> Text {
             let paid = paid_of(entry);
             Text::new(format!("合作商消费 {paid} 元，按合作商费率取整"), format!("{paid} yuan paid to a partner, at its rate, floored"))
         }
-        EntryKind::Activation => Text::new("会员激活，待生效积分转为可用", "the member is activated: pending points became spendable"),
+        EntryKind::Activation => Text::new("待生效积分转为可用", "pending points became spendable"),
         EntryKind::Lapse => Text::new("会员未激活，待生效积分已收回", "the member wasn't activated: pending points went back"),
         EntryKind::Reversal => of_reversal(&entry.posted.rule),
         EntryKind::Repayment => Text::new("抵还欠分", "repaid a debt"),

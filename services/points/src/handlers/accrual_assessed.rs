@@ -64,8 +64,8 @@ impl BatchHandler for AccrualAssessedHandler {
             let account = accounts.get_mut(&accrual.member_id).ok_or_else(|| Failure::defect("an account that was locked is missing"))?;
             let applied = cx.programs.get(accrual.program_version).ok_or_else(|| Failure::transient("a program vanished"))?;
             let pending = accrual.open.awaiting && !activated.contains(&accrual.member_id);
-            let (bonuses, earn) = (&item.data.bonuses, &applied.program.earn);
-            let posting = decide_settlement(account, &accrual.open, bonuses, earn, pending, out.now(), &mut next_id);
+            let bonuses = &item.data.bonuses;
+            let posting = decide_settlement(account, &accrual.open, bonuses, &applied, pending, out.now(), &mut next_id);
             let mut all = posted.remove(key).unwrap_or_default();
             all.extend(posting.entries.iter().map(outbound::posted_entry));
             out.event(cause, Some(account.sequence), &outbound::accrual_settled(accrual, all, account.balance));

@@ -99,6 +99,7 @@ fn accrual_of(grant: &BonusGranted, applied: &AppliedProgram, awaiting: bool, ou
         bonuses: grant.bonuses.clone(),
         qualifying: grant.qualifying,
         awaiting,
+        hold: None,
         expires_on: expires_on(&applied.program.expiry, grant.business_date, posted_on),
     }
 }

@@ -18,6 +18,7 @@ use crate::{
         direct::DirectAccrual,
         expiry::expires_on,
         interaction::{Counting, Counts, decide_reward, needs_order},
+        pending::Hold,
     },
     store::{direct, waiting},
 };
@@ -113,6 +114,7 @@ fn order_key(accrual: &DirectAccrual, rule: &InteractionRule) -> Option<(String,
 fn accrual_of(recorded: &Recorded<'_>, out: &Outbox) -> DirectAccrual {
     let Recorded { event, applied, .. } = recorded;
     let posted_on = clock::local_date(out.now(), applied.program.time_zone());
+    let rule = applied.program.earn.interactions.iter().find(|rule| rule.kind == event.kind);
     DirectAccrual {
         source: AccrualSource::Interaction,
         store: event.store.clone(),
@@ -128,6 +130,7 @@ fn accrual_of(recorded: &Recorded<'_>, out: &Outbox) -> DirectAccrual {
         bonuses: Vec::new(),
         qualifying: true,
         awaiting: event.awaiting_activation,
+        hold: rule.and_then(|rule| Hold::of(rule.pending?, event.business_date, posted_on)),
         expires_on: expires_on(&applied.program.expiry, event.business_date, posted_on),
     }
 }

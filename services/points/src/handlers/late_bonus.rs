@@ -63,13 +63,15 @@ impl Late {
         out: &mut Outbox,
     ) {
         let Some((pools, _)) = self.books.members.get_mut(&accrual.member_id) else { return };
-        let (Some(lot), Some(first)) = (&posting.lot, posting.entries.first()) else { return };
+        let Some(first) = posting.entries.first() else { return };
         let said = &first.movement;
-        if lot.pending_since.is_some() {
-            pools.pending.insert(lot.lot_id, lot.points);
-        } else {
-            let (store, document) = (said.store.clone(), said.document.clone());
-            pools.lots.add(LotPart { lot_id: lot.lot_id, store, document, expires_on: said.expires_on, points: lot.remaining });
+        for lot in &posting.lots {
+            if lot.waits.is_some() {
+                pools.pending.insert(lot.lot_id, lot.points);
+            } else {
+                let (store, document) = (said.store.clone(), said.document.clone());
+                pools.lots.add(LotPart { lot_id: lot.lot_id, store, document, expires_on: said.expires_on, points: lot.remaining });
+            }
         }
         let Some(left) = &accrual.left else { return };
         let given = |entry: &crate::domain::account::Entry| Given {

@@ -1,11 +1,11 @@
-//! `member.activated`: what waited for it becomes spendable, once; what comes later from before it is spendable at once.
+//! `member.activated`: what waited for it and for nothing else becomes spendable, once; what comes later from before it is spendable at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use jifen_contracts::event::MemberActivated;
-use jifen_kernel::MemberId;
-use jifen_runtime::{BadRow, BatchHandler, Ctx, Event, Failure, Fates, Incoming, Outbox};
+use jifen_kernel::{MemberId, clock};
+use jifen_runtime::{BadRow, BatchHandler, Ctx, Event, Failure, Fates, Incoming, Outbox, message::Cause};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -16,8 +16,9 @@ use crate::{
         activation::decide_activation,
         lots::{LotPart, Lots, repay},
     },
+    outbound,
     store::{
-        accounts,
+        accounts::{self, Accounts},
         activations::{self, PendingLot},
         entries,
     },
@@ -47,27 +48,45 @@ impl BatchHandler for MemberActivatedHandler {
         // Load: an account is opened for a member without one, so that whoever posts next waits for this and sees it.
         let members = batch.iter().map(|incoming| &incoming.item.data).filter(|event| new.contains(&event.member_id));
         let members = members.map(|event| (event.member_id, event.member_no.as_str())).collect();
-        let mut accounts = accounts::load_locked(tx, &members).await?;
+        let accounts = accounts::load_locked(tx, &members).await?;
         let members: Vec<MemberId> = new.into_iter().collect();
-        let mut lots = activations::take_lots(tx, &members, None).await?;
-        if lots.is_empty() {
-            return Ok(Fates::done());
-        }
-        let pending = entries::load_pending(tx, &members, &lots.iter().map(|lot| lot.lot_id).collect::<Vec<_>>()).await?;
-        // Decide.
-        let mut next_id = ids(cx, out);
-        let mut moved = Vec::new();
-        for (member_id, pending) in &pending {
-            let account = accounts.get_mut(member_id).ok_or_else(|| Failure::defect("an account that was locked is missing"))?;
-            moved.extend(decide_activation(account, pending, out.now(), &mut next_id));
-            moved.extend(repay_with(account, &mut lots, out.now(), &mut next_id)?);
-        }
-        // Save.
-        entries::save_entries(tx, &moved.iter().collect::<Vec<_>>()).await?;
-        activations::save_lots(tx, &lots, out.now()).await?;
-        accounts::save(tx, &accounts).await?;
+        let today = cx.programs.in_force_at(out.now()).map(|applied| clock::local_date(out.now(), applied.program.time_zone()));
+        let today = today.ok_or_else(|| Failure::transient("no program is known yet"))?;
+        let lots = activations::take_activated(tx, &members, today).await?;
+        activate(cx, tx, accounts, lots, out).await?;
         Ok(Fates::done())
     }
+}
+
+/// Makes lots spendable that waited, of locked accounts, and says so document by document.
+pub async fn activate(
+    cx: &Ctx,
+    tx: &mut PgConnection,
+    mut accounts: Accounts,
+    mut lots: Vec<PendingLot>,
+    out: &mut Outbox,
+) -> Result<(), Failure> {
+    if lots.is_empty() {
+        return Ok(());
+    }
+    let members: Vec<MemberId> = lots.iter().map(|lot| lot.member_id).collect::<BTreeSet<_>>().into_iter().collect();
+    let pending = entries::load_pending(tx, &members, &lots.iter().map(|lot| lot.lot_id).collect::<Vec<_>>()).await?;
+    // Decide.
+    let mut next_id = ids(cx, out);
+    let mut moved = Vec::new();
+    for (member_id, pending) in &pending {
+        let account = accounts.get_mut(member_id).ok_or_else(|| Failure::defect("an account that was locked is missing"))?;
+        let activated = decide_activation(account, pending, out.now(), &mut next_id);
+        let repaid = repay_with(account, &mut lots, out.now(), &mut next_id)?;
+        for event in outbound::activated(account, &activated, out.now()) {
+            out.event(&Cause::default(), Some(account.sequence), &event);
+        }
+        moved.extend(activated.into_iter().chain(repaid));
+    }
+    // Save.
+    entries::save_entries(tx, &moved.iter().collect::<Vec<_>>()).await?;
+    activations::save_lots(tx, &lots, out.now()).await?;
+    accounts::save(tx, &accounts).await
 }
 
 /// A debt is repaid with what has just become spendable.

@@ -88,6 +88,7 @@ fn accrual_of(purchase: &PartnerPurchaseRecorded, applied: &Arc<AppliedProgram>,
         bonuses: Vec::new(),
         qualifying: false,
         awaiting: purchase.awaiting_activation,
+        hold: None,
         expires_on: expires_on(&applied.program.expiry, purchase.business_date, posted_on),
     }
 }

@@ -18,9 +18,9 @@ use uuid::Uuid;
 use super::parts::{Part, Parts};
 use crate::{
     domain::{ending::decide_end, expiry::reminded_of},
-    handlers::ids,
+    handlers::{ids, member_activated::activate},
     outbound,
-    store::{accounts, ending, entries},
+    store::{accounts, activations, ending, entries},
 };
 
 /// Lots of one part.
@@ -46,6 +46,8 @@ impl Expiry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "phase", rename_all = "snake_case")]
 enum Phase {
+    /// What waited for its day, behind this day and member.
+    Activate { until: NaiveDate, member: Uuid },
     /// Ends, behind this last day and member.
     End { on: NaiveDate, member: Uuid },
     /// Reminders so many days ahead, behind this member.
@@ -57,18 +59,23 @@ enum Phase {
 impl Phase {
     /// Before every lot that there may be.
     fn first() -> Self {
-        Self::End { on: NaiveDate::from_ymd_opt(1, 1, 1).unwrap_or_default(), member: Uuid::nil() }
+        Self::Activate { until: before_all(), member: Uuid::nil() }
     }
 
     /// The phase behind it, under these reminders.
     fn next(self, reminders: &[u32]) -> Option<Self> {
         let remind = |days: Option<&u32>| days.map_or(Self::Forget, |days| Self::Remind { days: *days, member: Uuid::nil() });
         match self {
+            Self::Activate { .. } => Some(Self::End { on: before_all(), member: Uuid::nil() }),
             Self::End { .. } => Some(remind(reminders.first())),
             Self::Remind { days, .. } => Some(remind(reminders.iter().find(|next| **next < days))),
             Self::Forget => None,
         }
     }
+}
+
+fn before_all() -> NaiveDate {
+    NaiveDate::from_ymd_opt(1, 1, 1).unwrap_or_default()
 }
 
 impl DailyJob for Expiry {
@@ -86,6 +93,7 @@ impl DailyJob for Expiry {
         let part = self.0.begin();
         loop {
             let went_on = match phase {
+                Phase::Activate { until, member } => release(cx, tx, due.day, ((until, member), part), out).await?,
                 Phase::End { on, member } => end(cx, tx, &applied, due.day, ((on, member), part), out).await?,
                 Phase::Remind { days, member } => remind(tx, &applied, (due.day, today), (days, member, part), out).await?,
                 Phase::Forget => (ending::forget_reminders(tx, due.day, PART).await? > 0).then_some(Phase::Forget),
@@ -101,6 +109,23 @@ impl DailyJob for Expiry {
             phase = next;
         }
     }
+}
+
+/// Makes the next lots spendable whose day has come; where the next part goes on, if there was anything.
+async fn release(
+    cx: &Ctx,
+    tx: &mut PgConnection,
+    day: NaiveDate,
+    (behind, part): (activations::Place, Part),
+    out: &mut Outbox,
+) -> Result<Option<Phase>, Failure> {
+    let places = activations::list_due(tx, day, behind, part).await?;
+    let Some((until, member)) = places.last().copied() else { return Ok(None) };
+    let members: Vec<Uuid> = places.iter().map(|(_, member)| *member).collect::<BTreeSet<_>>().into_iter().collect();
+    let accounts = accounts::load_known(tx, &members).await?;
+    let lots = activations::take_due(tx, &members, day).await?;
+    activate(cx, tx, accounts, lots, out).await?;
+    Ok(Some(Phase::Activate { until, member }))
 }
 
 /// Ends the next lots whose last day is over; where the next part goes on, if there was anything.
@@ -176,8 +201,8 @@ mod tests {
             });
             phase = next;
         }
-        assert_eq!(seen, [60, 7, 0]);
-        assert_eq!(Phase::first().next(&[]), Some(Phase::Forget));
+        assert_eq!(seen, [0, 60, 7, 0]);
+        assert_eq!(Phase::first().next(&[]).and_then(|end| end.next(&[])), Some(Phase::Forget));
         let place = serde_json::to_value(phase).expect("json");
         assert_eq!(serde_json::from_value::<Phase>(place).expect("a place"), Phase::Forget);
     }

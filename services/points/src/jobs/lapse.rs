@@ -55,7 +55,7 @@ impl DailyJob for Lapse {
         let numbers = members.iter().map(|(member, number)| (*member, number.as_str())).collect();
         let mut accounts = accounts::load_locked(tx, &numbers).await?;
         let members: Vec<_> = members.keys().copied().collect();
-        let lots = activations::take_lots(tx, &members, Some(up_to)).await?;
+        let lots = activations::take_lapsing(tx, &members, up_to).await?;
         let pending = entries::load_pending(tx, &members, &lots.iter().map(|lot| lot.lot_id).collect::<Vec<_>>()).await?;
         let days: BTreeMap<_, _> = lots.iter().map(|lot| (lot.lot_id, lot.business_date)).collect();
         // Decide: document by document, as each is announced by itself.

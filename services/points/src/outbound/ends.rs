@@ -1,15 +1,39 @@
 //! What becomes of points by the passing of time.
 
-use chrono::{DateTime, NaiveDate, Utc};
-use jifen_contracts::event::{Expired, Expiring};
+use std::collections::BTreeMap;
 
+use chrono::{DateTime, NaiveDate, Utc};
+use jifen_contracts::event::{Activated, Expired, Expiring};
+use jifen_kernel::StoreCode;
+
+use super::posted_entry;
 use crate::{
     domain::{
-        account::Account,
+        account::{Account, Entry},
         ending::{Ended, funded_by},
     },
     store::ending::Ending,
 };
+
+/// What of an account became spendable, document by document.
+pub fn activated(account: &Account, entries: &[Entry], at: DateTime<Utc>) -> Vec<Activated> {
+    let mut documents: BTreeMap<_, Vec<&Entry>> = BTreeMap::new();
+    for entry in entries {
+        let said = &entry.movement;
+        documents.entry((said.source, &said.store, &said.document)).or_default().push(entry);
+    }
+    let event = |((source, store, document), entries): (_, Vec<&Entry>)| Activated {
+        source,
+        store: StoreCode::clone(store),
+        document: String::clone(document),
+        member_id: account.member_id,
+        member_no: account.member_no.clone(),
+        at,
+        entries: entries.into_iter().map(posted_entry).collect(),
+        balance: account.balance,
+    };
+    documents.into_iter().map(event).collect()
+}
 
 /// Points of a member that ended with a day; `None` if there were none.
 pub fn expired(account: &Account, ended: &Ended, program_version: u32, at: DateTime<Utc>) -> Option<Expired> {

@@ -64,27 +64,85 @@ impl PendingLot {
     }
 }
 
-/// Takes the pending lots of locked members, those of business dates up to `up_to` if it is given.
-pub async fn take_lots(tx: &mut PgConnection, members: &[MemberId], up_to: Option<NaiveDate>) -> Result<Vec<PendingLot>, Failure> {
-    let rows = sqlx::query!(
-        "delete from pending_lot where member_id = any($1) and ($2::date is null or business_date <= $2)
+struct Row {
+    member_id: Uuid,
+    lot_id: Uuid,
+    store: String,
+    document: String,
+    points: i64,
+    expires_on: NaiveDate,
+    business_date: NaiveDate,
+}
+
+impl From<Row> for PendingLot {
+    fn from(row: Row) -> Self {
+        Self {
+            member_id: MemberId(row.member_id),
+            lot_id: row.lot_id,
+            store: row.store,
+            document: row.document,
+            points: Points(row.points),
+            remaining: Points(row.points),
+            expires_on: row.expires_on,
+            business_date: row.business_date,
+        }
+    }
+}
+
+/// Takes the lots of locked members that aren't activated, those of business dates up to `up_to`.
+pub async fn take_lapsing(tx: &mut PgConnection, members: &[MemberId], up_to: NaiveDate) -> Result<Vec<PendingLot>, Failure> {
+    let rows = sqlx::query_as!(
+        Row,
+        "delete from pending_lot where member_id = any($1) and business_date <= $2 and awaits_activation
          returning member_id, lot_id, store, document, points, expires_on, business_date",
         &members.iter().map(|member| member.0).collect::<Vec<_>>(),
         up_to,
     )
     .fetch_all(tx)
     .await?;
-    let read = rows.into_iter().map(|row| PendingLot {
-        member_id: MemberId(row.member_id),
-        lot_id: row.lot_id,
-        store: row.store,
-        document: row.document,
-        points: Points(row.points),
-        remaining: Points(row.points),
-        expires_on: row.expires_on,
-        business_date: row.business_date,
-    });
-    Ok(read.collect())
+    Ok(rows.into_iter().map(PendingLot::from).collect())
+}
+
+/// Takes the lots of locked members, activated now, that wait for nothing else; the others wait on.
+pub async fn take_activated(tx: &mut PgConnection, members: &[MemberId], today: NaiveDate) -> Result<Vec<PendingLot>, Failure> {
+    let members: Vec<Uuid> = members.iter().map(|member| member.0).collect();
+    sqlx::query!("update pending_lot set awaits_activation = false where member_id = any($1)", &members).execute(&mut *tx).await?;
+    take_due(tx, &members, today).await
+}
+
+/// Takes the lots of locked members that wait for nothing any longer on a day.
+pub async fn take_due(tx: &mut PgConnection, members: &[Uuid], today: NaiveDate) -> Result<Vec<PendingLot>, Failure> {
+    let rows = sqlx::query_as!(
+        Row,
+        "delete from pending_lot
+         where member_id = any($1) and not awaits_activation and not awaits_review and (until is null or until <= $2)
+         returning member_id, lot_id, store, document, points, expires_on, business_date",
+        members,
+        today,
+    )
+    .fetch_all(tx)
+    .await?;
+    Ok(rows.into_iter().map(PendingLot::from).collect())
+}
+
+/// A place in the order of days: the day, the member.
+pub type Place = (NaiveDate, Uuid);
+
+/// The next lots that wait for nothing but a day up to `day`: each place stands as often as it has lots.
+pub async fn list_due(tx: &mut PgConnection, day: NaiveDate, behind: Place, part: Part) -> Result<Vec<Place>, Failure> {
+    let rows = sqlx::query!(
+        r#"select until as "until!", member_id from pending_lot
+           where not awaits_activation and not awaits_review and until <= $1 and (until, member_id) > ($2, $3)
+           order by until, member_id limit $4 offset $5"#,
+        day,
+        behind.0,
+        behind.1,
+        part.limit,
+        part.offset
+    )
+    .fetch_all(tx)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.until, row.member_id)).collect())
 }
 
 /// Lots that were pending are spendable now.
@@ -132,7 +190,7 @@ pub async fn keep_waiting(tx: &mut PgConnection, kept: &[(&PendingLot, Points)],
 pub async fn list_lapsing_invoices(tx: &mut PgConnection, members: &[MemberId], up_to: NaiveDate) -> Result<Vec<DocumentKey>, Failure> {
     let rows = sqlx::query!(
         "select distinct p.store, p.document from pending_lot p
-         where p.member_id = any($1) and p.business_date <= $2 and exists (
+         where p.member_id = any($1) and p.business_date <= $2 and p.awaits_activation and exists (
              select 1 from entry e where e.store = p.store and e.document = p.document and e.lot_id = p.lot_id and e.source is null)",
         &members.iter().map(|member| member.0).collect::<Vec<_>>(),
         up_to,
@@ -146,7 +204,7 @@ pub async fn list_lapsing_invoices(tx: &mut PgConnection, members: &[MemberId], 
 pub async fn list_lapsing(tx: &mut PgConnection, up_to: NaiveDate, part: Part) -> Result<BTreeMap<MemberId, String>, Failure> {
     let rows = sqlx::query!(
         "select distinct p.member_id, a.member_no from pending_lot p join account a using (member_id)
-         where p.business_date <= $1 order by p.member_id limit $2 offset $3",
+         where p.business_date <= $1 and p.awaits_activation order by p.member_id limit $2 offset $3",
         up_to,
         part.limit,
         part.offset

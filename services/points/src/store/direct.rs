@@ -167,6 +167,7 @@ pub async fn find(
         // None of them is needed to decide again.
         bonuses: Vec::new(),
         qualifying: false,
+        hold: None,
         expires_on: row.business_date,
         awaiting: row.awaiting,
     };

@@ -13,6 +13,7 @@ use super::accruals::DocumentKey;
 use crate::domain::{
     account::{Entry, Movement},
     activation::PendingEntry,
+    pending::Hold,
     post_invoice::{Lot, Posting},
 };
 
@@ -48,9 +49,9 @@ pub async fn save(tx: &mut PgConnection, postings: &[Posting], at: DateTime<Utc>
         return Ok(());
     }
     save_entries(tx, &entries).await?;
-    // A posting's entries share member, document and expiry with its lot.
-    let lots = postings.iter().filter_map(|p| Some((p.lot.as_ref()?, p.entries.first()?)));
-    let (pending, live): (Vec<_>, Vec<_>) = lots.partition(|(lot, _)| lot.pending_since.is_some());
+    // A posting's entries share member, document and expiry with its lots.
+    let lots = postings.iter().flat_map(|p| p.lots.iter().filter_map(|lot| Some((lot, p.entries.first()?))));
+    let (pending, live): (Vec<_>, Vec<_>) = lots.partition(|(lot, _)| lot.waits.is_some());
     if !live.is_empty() {
         save_lots(tx, &live, at).await?;
     }
@@ -79,16 +80,23 @@ async fn save_lots(tx: &mut PgConnection, lots: &[(&Lot, &Entry)], at: DateTime<
 }
 
 async fn save_pending_lots(tx: &mut PgConnection, lots: &[(&Lot, &Entry)], at: DateTime<Utc>) -> Result<(), Failure> {
+    let waits = || lots.iter().map(|(lot, _)| lot.waits);
+    let holds = || waits().map(|waits| waits.and_then(|waits| waits.hold));
     sqlx::query!(
-        "insert into pending_lot (member_id, lot_id, store, document, points, expires_on, business_date, created_at)
-         select u.*, $8 from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::date[], $7::date[]) u",
+        "insert into pending_lot (member_id, lot_id, store, document, points, expires_on, business_date, awaits_activation, until,
+                                  awaits_review, created_at)
+         select u.*, $11 from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::date[], $7::date[], $8::bool[],
+                                     $9::date[], $10::bool[]) u",
         &lots.iter().map(|(_, entry)| entry.member_id.0).collect::<Vec<_>>(),
         &lots.iter().map(|(lot, _)| lot.lot_id).collect::<Vec<_>>(),
         &lots.iter().map(|(_, entry)| entry.movement.store.to_string()).collect::<Vec<_>>(),
         &lots.iter().map(|(_, entry)| entry.movement.document.clone()).collect::<Vec<_>>(),
         &lots.iter().map(|(lot, _)| lot.points.0).collect::<Vec<_>>(),
         &lots.iter().map(|(_, entry)| entry.movement.expires_on).collect::<Vec<_>>(),
-        &lots.iter().map(|(lot, _)| lot.pending_since).collect::<Vec<_>>() as &[Option<NaiveDate>],
+        &waits().map(|waits| waits.map(|waits| waits.since)).collect::<Vec<_>>() as &[Option<NaiveDate>],
+        &waits().map(|waits| waits.is_some_and(|waits| waits.activation)).collect::<Vec<_>>(),
+        &holds().map(|hold| if let Some(Hold::Until(day)) = hold { Some(day) } else { None }).collect::<Vec<_>>() as &[Option<NaiveDate>],
+        &holds().map(|hold| hold == Some(Hold::Review)).collect::<Vec<_>>(),
         at,
     )
     .execute(tx)

@@ -7,5 +7,6 @@ mod direct;
 mod ends;
 mod ends_of_a_year;
 mod ledger;
+mod pending;
 mod seals;
 mod support;
