@@ -13,11 +13,22 @@ use jifen_runtime::{Ctx, Failure, Query, ask};
 use self::why::why;
 use crate::store::{accounts, entries, listing};
 
+mod adjustment;
 mod explain;
+mod freeze;
+mod hold;
+mod members;
 mod moved;
+mod quote;
+mod resolve;
 mod why;
 
+pub use adjustment::{Adjustments, CreateAdjustment, Decide};
 pub use explain::Explain;
+pub use freeze::Freeze;
+pub use hold::CreateHold;
+pub use quote::Quote;
+pub use resolve::{CaptureHold, ExtendHold, ReleaseHold, release};
 
 /// Entries of a page, if the caller doesn't say.
 const PAGE: u32 = 50;
@@ -61,7 +72,7 @@ impl Query for Account {
             lifetime: account.lifetime,
             expiring: expiring.into_iter().map(|(on, points)| Expiring { on, points }).collect(),
             sequence: account.sequence,
-            frozen: false,
+            frozen: account.frozen,
         })
     }
 }

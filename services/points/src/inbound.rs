@@ -1,15 +1,19 @@
 //! Everything that enters points.
 
+use jifen_contracts::endpoint::{AccountFreeze, AccountUnfreeze, AdjustmentApprove, AdjustmentReject};
 use jifen_runtime::Service;
 
 use crate::{
-    endpoints::{Account, Counts, Entries, Explain},
+    endpoints::{
+        Account, Adjustments, CaptureHold, Counts, CreateAdjustment, CreateHold, Decide, Entries, Explain, ExtendHold, Freeze, Quote,
+        ReleaseHold,
+    },
     handlers::{
         accrual_assessed::AccrualAssessedHandler, bonus_granted::BonusGrantedHandler, interaction_recorded::InteractionRecordedHandler,
         invoice_accepted::InvoiceAcceptedHandler, invoice_refunded::InvoiceRefundedHandler, invoice_voided::InvoiceVoidedHandler,
         member_activated::MemberActivatedHandler, partner_purchase_recorded::PartnerPurchaseRecordedHandler,
     },
-    jobs::{correct::Correct, expiry::Expiry, lapse::Lapse, release::Release, seal::Sealer},
+    jobs::{correct::Correct, expiry::Expiry, holds::ExpireHolds, lapse::Lapse, release::Release, seal::Sealer},
 };
 
 /// The service with its entrances.
@@ -27,9 +31,21 @@ pub fn service() -> Service {
         .answers(Entries)
         .answers(Explain)
         .answers(Counts)
+        .answers(Quote)
+        .answers(Adjustments)
+        .mutates(CreateHold)
+        .mutates(CaptureHold)
+        .mutates(ReleaseHold)
+        .mutates(ExtendHold)
+        .mutates(CreateAdjustment)
+        .mutates(Decide::<AdjustmentApprove>::default())
+        .mutates(Decide::<AdjustmentReject>::default())
+        .mutates(Freeze::<AccountFreeze>::default())
+        .mutates(Freeze::<AccountUnfreeze>::default())
         .job(Release::default())
         .job(Correct::default())
         .job(Sealer)
+        .job(ExpireHolds::default())
         .daily(Lapse::default())
         .daily(Expiry::default())
 }

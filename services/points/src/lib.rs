@@ -7,6 +7,9 @@
 //! ingest.interaction_recorded, ingest.partner_purchase_recorded,
 //! campaign.bonus_granted ────> direct: posted and settled at once ───────────> points.accrual_settled
 //! member.activated ──────────> member_activated: pending becomes active
+//! api.points.hold.* ─────────> hold, resolve: reserved, spent, given back ───> points.held, captured, released
+//! (every second) ────────────> holds: what is held too long comes back ──────> points.released
+//! ingest.invoice_voided ─────> return_captured: what paid for it comes back ─> points.returned
 //! (daily) ───────────────────> expiry: what ended, and reminders ────────────> points.expired, points.expiring
 //! (every minute) ────────────> seal: signed roots over chains that grew ──────> points.sealed, and a file
 //! (daily) ───────────────────> lapse: what is pending too long goes back ────> points.reversed
@@ -15,9 +18,9 @@
 //! Every accepted invoice is announced by `earned`, also with 0 points; campaign answers every one of them, and the answer
 //! closes the accrual. So nobody waits on a timer, and one message carries base and bonus.
 //!
-//! Reading order: [`inbound`], [`handlers`], [`jobs`], [`domain`], [`store`], [`outbound`], [`endpoints`].
+//! Reading order: [`inbound`], [`handlers`], [`endpoints`], [`till`], [`jobs`], [`domain`], [`store`], [`outbound`].
 //!
-//! **Locks.** First claims (`correction` rows, then `accrual` rows, each in the order of their keys), then accounts (in the order of
+//! **Locks.** First the invoices that captures and voids name (`spent_document`), then claims (`correction` rows, then `accrual` rows, each in the order of their keys), then accounts (in the order of
 //! `member_id`, new members behind known ones), then partners' budgets (in the order of their codes). Entries, lots and the claims of
 //! accruals without an invoice are written under their account's lock.
 
@@ -28,6 +31,7 @@ mod inbound;
 pub mod jobs;
 mod outbound;
 mod store;
+mod till;
 
 use std::sync::LazyLock;
 

@@ -1,6 +1,7 @@
 //! From the ledger's words to the contract's.
 
 mod ends;
+pub mod till;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use jifen_contracts::event::{

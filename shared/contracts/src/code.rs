@@ -109,6 +109,24 @@ codes! {
     MEMBER_UNREADABLE = "member.unreadable", 500, "会员的个人信息无法解密，须由运维人员检查", "the member's personal values can't be opened; an operator must look at the vault";
     MEMBER_UNKNOWN_STORE = "member.unknown_store", 404, "门店不在规则手册中", "the store is not in the program";
 
+    POINTS_INSUFFICIENT = "points.insufficient", 409, "可用积分不足", "there are not enough spendable points";
+    POINTS_FROZEN = "points.frozen", 409, "积分账户已冻结，暂不可使用", "the account is frozen: nothing of it can be held, spent or taken";
+    POINTS_NOT_FROZEN = "points.not_frozen", 409, "积分账户并未冻结", "the account is not frozen";
+    POINTS_BAD_AMOUNT = "points.bad_amount", 400, "积分数量不正确", "the number of points is wrong";
+    POINTS_BAD_TEXT = "points.bad_text", 400, "文字为空、过长或含有不可见字符", "a text is empty, too long or has characters that can't be seen";
+    POINTS_UNKNOWN_STORE = "points.unknown_store", 404, "门店不在规则手册中", "the store is not in the program";
+    HOLD_UNKNOWN = "hold.unknown", 404, "没有此预扣", "the store has no such hold";
+    HOLD_RESOLVED = "hold.resolved", 409, "此预扣已抵扣或已取消", "the hold was captured or released before";
+    HOLD_EXPIRED = "hold.expired", 410, "此预扣已过期，积分已退回", "the hold has expired: its points came back";
+    HOLD_EXCEEDED = "hold.exceeded", 409, "抵扣积分超过预扣积分", "more points than the hold has";
+    HOLD_TOO_LONG = "hold.too_long", 409, "预扣时间超过规则上限", "the hold would last longer than the program allows";
+    HOLD_DOCUMENT_VOIDED = "hold.document_voided", 409, "所抵扣的结算单已作废", "the invoice that they would pay for was voided";
+    ADJUSTMENT_UNKNOWN = "adjustment.unknown", 404, "没有此人工调整", "there is no such adjustment";
+    ADJUSTMENT_RESOLVED = "adjustment.resolved", 409, "此人工调整已处理过", "the adjustment was posted or rejected before";
+    ADJUSTMENT_UNKNOWN_REASON = "adjustment.unknown_reason", 400, "规则手册中没有此调整原因", "the program has no such reason";
+    ADJUSTMENT_UNKNOWN_ROLE = "adjustment.unknown_role", 403, "该角色无权调整积分", "the program gives this role no right to adjust";
+    ADJUSTMENT_OVER_LIMIT = "adjustment.over_limit", 403, "超过该角色的调整或审批限额", "more points than this role may ask for or approve";
+    ADJUSTMENT_OWN = "adjustment.own", 403, "不能审批本人提交的调整", "nobody decides on an adjustment of their own";
     POINTS_ENTRY_UNKNOWN = "points.entry_unknown", 404, "没有此积分流水或单据", "the member has no such entry or document";
 
     TIER_UNKNOWN = "tier.unknown", 404, "现行规则中没有此等级，或该等级不可由此方式获得", "the program in force has no such tier, or it can't be given this way";

@@ -65,15 +65,29 @@ impl Lots {
         let mut missing = points;
         let mut taken = Vec::new();
         for lot in &mut self.lots {
-            let part = lot.points.min(missing);
-            if part.is_positive() {
-                lot.points = lot.points - part;
-                missing = missing - part;
-                self.changed.insert(lot.lot_id);
-                taken.push(LotPart { points: part, ..lot.clone() });
-            }
+            taken.extend(part_of(lot, &mut missing, &mut self.changed));
         }
         taken
+    }
+
+    /// Takes so many points of lots that live on `day`, of those that end first; nothing if there are not enough. A lot whose last day
+    /// is over is not spent, also where the job that ends it has not come yet.
+    pub fn take_live(&mut self, points: Points, day: NaiveDate) -> Option<Vec<LotPart>> {
+        let live: Points = self.lots.iter().filter(|lot| lot.expires_on >= day).map(|lot| lot.points).sum();
+        if live < points {
+            return None;
+        }
+        let mut missing = points;
+        let mut taken = Vec::new();
+        for lot in self.lots.iter_mut().filter(|lot| lot.expires_on >= day) {
+            taken.extend(part_of(lot, &mut missing, &mut self.changed));
+        }
+        Some(taken)
+    }
+
+    /// A lot, and what is left of it.
+    pub fn find(&self, lot_id: Uuid) -> Option<&LotPart> {
+        self.lots.iter().find(|lot| lot.lot_id == lot_id)
     }
 
     /// Takes so many points of this lot, or as many as it has.
@@ -102,6 +116,18 @@ impl Lots {
     pub fn changed(&self) -> impl Iterator<Item = (Uuid, Points)> {
         self.lots.iter().filter(|lot| self.changed.contains(&lot.lot_id)).map(|lot| (lot.lot_id, lot.points))
     }
+}
+
+/// What a lot gives of what is missing.
+fn part_of(lot: &mut LotPart, missing: &mut Points, changed: &mut BTreeSet<Uuid>) -> Option<LotPart> {
+    let part = lot.points.min(*missing);
+    if !part.is_positive() {
+        return None;
+    }
+    lot.points = lot.points - part;
+    *missing = *missing - part;
+    changed.insert(lot.lot_id);
+    Some(LotPart { points: part, ..lot.clone() })
 }
 
 /// Repays the account's debt with what is spendable, by an entry a lot.
@@ -145,6 +171,16 @@ mod tests {
         lots.put_back(&lot(2, 50, "2028-10-31"));
         lots.put_back(&lot(9, 70, "2028-09-30"));
         assert_eq!(parts(&lots.take(Points(100))), [(9, 70), (2, 30)]);
+    }
+
+    #[test]
+    fn what_is_over_is_not_spent() {
+        let lots = || Lots::new(vec![lot(1, 500, "2028-10-31"), lot(2, 300, "2028-11-30")]);
+        let day = |text: &str| text.parse().expect("date");
+        assert_eq!(lots().take_live(Points(600), day("2028-10-31")).map(|taken| parts(&taken)), Some(vec![(1, 500), (2, 100)]));
+        assert_eq!(lots().take_live(Points(300), day("2028-11-01")).map(|taken| parts(&taken)), Some(vec![(2, 300)]));
+        let mut few = lots();
+        assert_eq!((few.take_live(Points(301), day("2028-11-01")), few.changed().count()), (None, 0));
     }
 
     #[test]

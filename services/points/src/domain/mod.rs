@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod activation;
+pub mod adjustment;
 pub mod base;
 pub mod caps;
 pub mod correct;
@@ -9,6 +10,7 @@ pub mod direct;
 pub mod ending;
 pub mod expiry;
 pub mod explain;
+pub mod hold;
 pub mod interaction;
 pub mod lots;
 pub mod net;
@@ -17,6 +19,7 @@ pub mod pending;
 pub mod post_invoice;
 #[cfg(test)]
 mod properties;
+pub mod quote;
 #[cfg(test)]
 mod samples;
 pub mod settle_accrual;

@@ -1,10 +1,14 @@
-//! `ingest.invoice_voided`: everything that the invoice gave is taken back.
+//! `ingest.invoice_voided`: everything that the invoice gave is taken back, and what was spent for it comes back.
 
 use jifen_contracts::event::InvoiceVoided;
 use jifen_runtime::{BatchHandler, Ctx, Event, Failure, Fates, Incoming, Outbox};
 use sqlx::PgConnection;
 
-use super::{correct::claim_and_apply, invoice_refunded::known};
+use super::{
+    correct::claim_and_apply,
+    invoice_refunded::known,
+    return_captured::{meet, return_captured},
+};
 use crate::store::corrections::Correction;
 
 /// Applies voids and replacements.
@@ -22,7 +26,10 @@ impl BatchHandler for InvoiceVoidedHandler {
 
     async fn handle(&self, cx: &Ctx, tx: &mut PgConnection, batch: &Batch, (): &(), out: &mut Outbox) -> Result<Fates, Failure> {
         let (known, fates) = known(cx, batch, |item| Correction::Void(item.data.clone()));
+        let voided: Vec<_> = batch.iter().map(|incoming| (&incoming.item.data, &incoming.cause)).collect();
+        meet(tx, &voided, out).await?;
         claim_and_apply(cx, tx, &known, out).await?;
+        return_captured(cx, tx, &voided, out).await?;
         Ok(fates)
     }
 }

@@ -11,6 +11,7 @@ pub mod invoice_voided;
 pub mod late_bonus;
 pub mod member_activated;
 pub mod partner_purchase_recorded;
+pub mod return_captured;
 
 use uuid::Uuid;
 

@@ -2,6 +2,7 @@
 
 pub mod correct;
 pub mod expiry;
+pub mod holds;
 pub mod lapse;
 mod parts;
 pub mod release;

@@ -111,14 +111,20 @@ pub struct AccountRow {
     pub lifetime: Points,
     /// Entries so far.
     pub sequence: i64,
+    /// Nothing of it can be held, spent or taken.
+    pub frozen: bool,
 }
 
 /// The account of a member number.
 pub async fn find(pool: &PgPool, member_no: &str) -> Result<Option<AccountRow>, Failure> {
-    let row =
-        sqlx::query!("select member_id, active, pending, reserved, debt, lifetime, sequence from account where member_no = $1", member_no)
-            .fetch_optional(pool)
-            .await?;
+    let row = sqlx::query!(
+        r#"select member_id, active, pending, reserved, debt, lifetime, sequence,
+                  exists (select 1 from account_freeze f where f.member_id = a.member_id and f.unfrozen_at is null) as "frozen!"
+           from account a where member_no = $1"#,
+        member_no
+    )
+    .fetch_optional(pool)
+    .await?;
     Ok(row.map(|row| AccountRow {
         member_id: MemberId(row.member_id),
         balance: Balance {
@@ -129,5 +135,12 @@ pub async fn find(pool: &PgPool, member_no: &str) -> Result<Option<AccountRow>, 
         },
         lifetime: Points(row.lifetime),
         sequence: row.sequence,
+        frozen: row.frozen,
     }))
+}
+
+/// Who has these numbers, of those that have an account.
+pub async fn list_numbers(pool: &PgPool, numbers: &[String]) -> Result<Vec<(String, MemberId)>, Failure> {
+    let rows = sqlx::query!("select member_no, member_id from account where member_no = any($1)", numbers).fetch_all(pool).await?;
+    Ok(rows.into_iter().map(|row| (row.member_no, MemberId(row.member_id))).collect())
 }

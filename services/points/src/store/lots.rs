@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use jifen_kernel::{MemberId, Points, StoreCode};
 use jifen_runtime::{BadRow, Failure};
 use sqlx::PgConnection;
@@ -48,6 +49,34 @@ pub async fn save(tx: &mut PgConnection, lots: &BTreeMap<MemberId, Lots>) -> Res
         &members,
         &ids,
         &changed.iter().map(|(.., left)| *left).collect::<Vec<_>>(),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Writes lots that were made beside a posting: so many points each, and what is left of them now. Asks nothing if there are none.
+pub async fn insert(
+    tx: &mut PgConnection,
+    new: &[(MemberId, LotPart)],
+    lots: &BTreeMap<MemberId, Lots>,
+    at: DateTime<Utc>,
+) -> Result<(), Failure> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    let left = |(member, lot): &(MemberId, LotPart)| lots.get(member).and_then(|lots| lots.find(lot.lot_id)).map_or(0, |lot| lot.points.0);
+    sqlx::query!(
+        "insert into lot (member_id, lot_id, store, document, points, remaining, expires_on, created_at)
+         select u.*, $8 from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::date[]) u",
+        &new.iter().map(|(member, _)| member.0).collect::<Vec<_>>(),
+        &new.iter().map(|(_, lot)| lot.lot_id).collect::<Vec<_>>(),
+        &new.iter().map(|(_, lot)| lot.store.to_string()).collect::<Vec<_>>(),
+        &new.iter().map(|(_, lot)| lot.document.clone()).collect::<Vec<_>>(),
+        &new.iter().map(|(_, lot)| lot.points.0).collect::<Vec<_>>(),
+        &new.iter().map(left).collect::<Vec<_>>(),
+        &new.iter().map(|(_, lot)| lot.expires_on).collect::<Vec<_>>(),
+        at,
     )
     .execute(tx)
     .await?;

@@ -3,12 +3,16 @@
 pub mod accounts;
 pub mod accruals;
 pub mod activations;
+pub mod adjustments;
 pub mod corrections;
 pub mod direct;
 pub mod ending;
 pub mod entries;
+pub mod freezes;
 pub mod given;
+pub mod holds;
 pub mod listing;
 pub mod lots;
 pub mod seals;
+pub mod spent;
 pub mod waiting;

@@ -9,4 +9,6 @@ mod ends_of_a_year;
 mod ledger;
 mod pending;
 mod seals;
+mod staff;
 mod support;
+mod till;

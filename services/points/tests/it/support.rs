@@ -270,9 +270,11 @@ impl Bench {
     pub async fn assert_sound(&self) {
         for (wrong, why) in [
             (
-                "select count(*) FROM account a where (active, pending) <> (
+                "select count(*) FROM account a where (active, pending, reserved, debt) <> (
                      select coalesce(sum(case 'active' when credit then points when debit then -points else 0 end), 0)::bigint,
-                            coalesce(sum(case 'pending' when credit then points when debit then -points else 0 end), 0)::bigint
+                            coalesce(sum(case 'pending' when credit then points when debit then -points else 0 end), 0)::bigint,
+                            coalesce(sum(case 'reserved' when credit then points when debit then -points else 0 end), 0)::bigint,
+                            coalesce(sum(case 'debt' when debit then points when credit then -points else 0 end), 0)::bigint
                      from points.entry e where e.member_id = a.member_id)",
                 "balances are sums of entries",
             ),
@@ -281,6 +283,33 @@ impl Bench {
                      active <> (select coalesce(sum(remaining), 0) from points.lot l where l.member_id = a.member_id)
                      or pending <> (select coalesce(sum(points), 0) from points.pending_lot l where l.member_id = a.member_id)",
                 "lots sum to the balances",
+            ),
+            (
+                "select count(*) FROM lot l where remaining <> (
+                     select coalesce(sum(case 'active' when credit then points when debit then -points else 0 end), 0)
+                     from points.entry e where e.member_id = l.member_id and e.lot_id = l.lot_id)",
+                "what is left of a lot is what its entries leave",
+            ),
+            ("select count(*) FROM account where debt > 0 and active > 0", "a debt is repaid by whatever is spendable"),
+            (
+                "select count(*) FROM account a where reserved <> (
+                     select coalesce(sum(points), 0) from points.hold h where h.member_id = a.member_id and state = 'open')",
+                "what is reserved is what open holds hold",
+            ),
+            (
+                "select count(*) FROM hold h where (points, case state when 'open' then points else 0 end, captured) <> (
+                     select coalesce(sum(points) filter (where kind = 'hold'), 0)::bigint,
+                            coalesce(sum(case 'reserved' when credit then points when debit then -points end), 0)::bigint,
+                            coalesce(sum(points) filter (where kind = 'capture'), 0)::bigint
+                     from points.entry e where e.member_id = h.member_id and kind in ('hold', 'capture', 'release')
+                     and (e.document = h.hold_id::text or e.rule like 'hold:' || h.hold_id || '@%'))",
+                "what a hold reserved is captured, released or still held",
+            ),
+            (
+                "select count(*) FROM hold h where case when returned_at is null then 0 else captured end <> (
+                     select coalesce(sum(points), 0) from points.entry e
+                     where e.member_id = h.member_id and kind = 'return' and e.rule like 'hold:' || h.hold_id || '@%')",
+                "what was captured for a voided invoice came back, once",
             ),
             (
                 "select count(*) FROM account a where sequence <> (select count(*) from points.entry e where e.member_id = a.member_id)",
