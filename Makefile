@@ -1,6 +1,6 @@
 # The only door: CI and people call these targets.
 .DEFAULT_GOAL := help
-.PHONY: help run up demo test expiry-year fuzz check fmt bench faults overload schemas sqlx-prepare clean
+.PHONY: help run up demo test expiry-year fuzz model check fmt bench faults overload schemas sqlx-prepare clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -27,6 +27,10 @@ expiry-year: ## A year of ends for 100,000 members, each lot at the same cost: M
 fuzz: ## Bad input with other seeds and for longer than `make test` does: SEED=1000 ROUNDS=20
 	cargo build --workspace --all-targets
 	SEED=$(or $(SEED),1000) ROUNDS=$(or $(ROUNDS),20) $(TARGET)/debug/with-servers cargo test --workspace --test input --no-fail-fast
+
+model: ## Compare the ledger with its model for longer than `make test` does: STEPS=1000000 SEED=1
+	cargo build -p jifen-points --tests
+	MODEL_STEPS=$(or $(STEPS),1000000) MODEL_SEED=$(or $(SEED),1) cargo test -p jifen-points --test it model -- --nocapture
 
 check: ## Formatting, lints, generated files
 	cargo fmt --all --check

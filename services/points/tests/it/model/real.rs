@@ -178,8 +178,8 @@ impl Real {
 
     fn keep(&mut self, number: usize, posting: Posting) -> Made {
         let mut made = Made::default();
-        if let (Some(lot), Some(first)) = (&posting.lot, posting.entries.first()) {
-            let said = &first.movement;
+        for lot in &posting.lots {
+            let said = &posting.entries[0].movement;
             let part = LotPart {
                 lot_id: lot.lot_id,
                 store: said.store.clone(),
@@ -188,7 +188,7 @@ impl Real {
                 points: lot.remaining,
             };
             made.lots.push((part.lot_id, part.expires_on));
-            if lot.pending_since.is_some() {
+            if lot.waits.is_some() {
                 self.pools.pending.insert(part.lot_id, part.points);
                 self.pending.insert(part.lot_id, part);
             } else {
@@ -263,8 +263,7 @@ impl Real {
         }
         assert_eq!(check_bonuses(&open, &bonuses), Ok(()));
         let mut next = ids(&mut self.next);
-        let earn = &self.program.program.earn;
-        let posting = decide_settlement(&mut self.account, &open, &bonuses, earn, self.awaiting, at, &mut next);
+        let posting = decide_settlement(&mut self.account, &open, &bonuses, &self.program, self.awaiting, at, &mut next);
         drop(next);
         let corrected = bill.corrected;
         let made = self.keep(number, posting);
