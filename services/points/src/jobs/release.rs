@@ -1,11 +1,13 @@
 //! Interactions that waited for their order: rewarded when it is posted, or recorded with 0 points when it never came.
 //!
 //! The posting of invoices knows nothing of them: so an invoice costs what it costs without interactions, and a look costs one
-//! statement while nothing waits.
+//! statement while nothing waits. What still waits is looked at ever more seldom: an order that never comes (its number may be no
+//! invoice's at all) costs a look an hour, and stands in nobody's way.
 
 use std::time::Duration;
 
 use chrono::Days;
+use jifen_contracts::event::InteractionRecorded;
 use jifen_kernel::clock;
 use jifen_runtime::{Ctx, Failure, Job, Outbox};
 use sqlx::PgConnection;
@@ -14,10 +16,10 @@ use super::parts::Parts;
 use crate::{
     domain::interaction::ORDER_WAIT_DAYS,
     handlers::interaction_recorded::{Recorded, reward, rule_of},
-    store::waiting,
+    store::{accruals::DocumentKey, waiting},
 };
 
-/// Released in one transaction at most.
+/// Looked at in one transaction at most.
 const PART: i64 = 500;
 
 /// Releases interactions.
@@ -38,20 +40,28 @@ impl Job for Release {
         let today = clock::local_date(out.now(), applied.program.time_zone());
         let given_up = today.checked_sub_days(Days::new(ORDER_WAIT_DAYS)).unwrap_or(today);
         let part = self.0.begin();
-        let ready = waiting::list_ready(tx, given_up, part).await?;
-        let mut known = Vec::with_capacity(ready.len());
-        for waiting in &ready {
+        let due = waiting::list_due(tx, given_up, out.now(), part).await?;
+        let (mut known, mut later) = (Vec::with_capacity(due.len()), Vec::new());
+        for waiting in &due {
             // Its rules were known when it began to wait; a copy that has just started may learn them yet.
-            if let Ok(Some(applied)) = rule_of(cx, &waiting.event) {
-                known.push(Recorded { event: &waiting.event, id: waiting.event_id, cause: &waiting.cause, applied });
+            match rule_of(cx, &waiting.event) {
+                Ok(Some(applied)) if waiting.ready => {
+                    known.push(Recorded { event: &waiting.event, id: waiting.event_id, cause: &waiting.cause, applied });
+                }
+                _ => later.push(key_of(&waiting.event)),
             }
         }
+        waiting::look_later(tx, &later, out.now()).await?;
         if !known.is_empty() {
             reward(cx, tx, &known, true, out).await?;
-            let keys: Vec<_> = known.iter().map(|one| (one.event.store.to_string(), one.event.interaction_no.clone())).collect();
+            let keys: Vec<_> = known.iter().map(|one| key_of(one.event)).collect();
             waiting::delete_waiting(tx, &keys).await?;
         }
-        self.0.done(part, known.len());
+        self.0.done(part, due.len());
         Ok(())
     }
+}
+
+fn key_of(event: &InteractionRecorded) -> DocumentKey {
+    (event.store.to_string(), event.interaction_no.clone())
 }

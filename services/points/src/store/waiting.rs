@@ -20,6 +20,8 @@ pub struct Waiting {
     pub event_id: Uuid,
     /// What its effects inherit.
     pub cause: Cause,
+    /// Its order was posted meanwhile, or it has waited long enough.
+    pub ready: bool,
 }
 
 /// Lets interactions wait, in the order of their keys; those that wait already go on.
@@ -30,8 +32,9 @@ pub async fn save_waiting(
 ) -> Result<(), Failure> {
     let each = || waiting.iter();
     sqlx::query!(
-        "insert into waiting_interaction (store, document, about, business_date, event, event_id, correlation, traceparent, waiting_since)
-         select u.*, $9 from unnest($1::text[], $2::text[], $3::text[], $4::date[], $5::jsonb[], $6::uuid[], $7::text[], $8::text[]) u
+        "insert into waiting_interaction (store, document, about, business_date, event, event_id, correlation, traceparent, waiting_since,
+                                          look_at)
+         select u.*, $9, $9 from unnest($1::text[], $2::text[], $3::text[], $4::date[], $5::jsonb[], $6::uuid[], $7::text[], $8::text[]) u
          on conflict do nothing",
         &each().map(|(event, ..)| event.store.to_string()).collect::<Vec<_>>(),
         &each().map(|(event, ..)| event.interaction_no.clone()).collect::<Vec<_>>(),
@@ -48,13 +51,14 @@ pub async fn save_waiting(
     Ok(())
 }
 
-/// Interactions whose order was posted meanwhile, or which have waited since before `given_up`; the longest waiting first.
-pub async fn list_ready(tx: &mut PgConnection, given_up: NaiveDate, part: Part) -> Result<Vec<Waiting>, Failure> {
+/// Interactions that are due for a look: each is ready, or to be looked at later. Whoever is from before `given_up` is ready.
+pub async fn list_due(tx: &mut PgConnection, given_up: NaiveDate, now: DateTime<Utc>, part: Part) -> Result<Vec<Waiting>, Failure> {
     let rows = sqlx::query!(
-        r#"select event as "event: Json<InteractionRecorded>", event_id, correlation, traceparent from waiting_interaction w
-           where business_date < $1 or exists (select 1 from accrual a where a.store = w.store and a.document = w.about)
-           order by waiting_since, store, document limit $2 offset $3"#,
+        r#"select event as "event: Json<InteractionRecorded>", event_id, correlation, traceparent,
+                  business_date < $1 or exists (select 1 from accrual a where a.store = w.store and a.document = w.about) as "ready!"
+           from waiting_interaction w where look_at <= $2 order by look_at, store, document limit $3 offset $4"#,
         given_up,
+        now,
         part.limit,
         part.offset
     )
@@ -64,8 +68,27 @@ pub async fn list_ready(tx: &mut PgConnection, given_up: NaiveDate, part: Part) 
         cause: Cause::of_event(row.event_id, row.correlation.as_deref(), row.traceparent.as_deref()),
         event: row.event.0,
         event_id: row.event_id,
+        ready: row.ready,
     });
     Ok(read.collect())
+}
+
+/// They are looked at again when they have waited an eighth longer: within a second at first, and at least every hour.
+pub async fn look_later(tx: &mut PgConnection, keys: &[DocumentKey], now: DateTime<Utc>) -> Result<(), Failure> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "update waiting_interaction
+         set look_at = $3::timestamptz + greatest(interval '1 second', least(interval '1 hour', ($3::timestamptz - waiting_since) / 8))
+         where (store, document) in (select * from unnest($1::text[], $2::text[]))",
+        &keys.iter().map(|key| key.0.clone()).collect::<Vec<_>>(),
+        &keys.iter().map(|key| key.1.clone()).collect::<Vec<_>>(),
+        now,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 /// They wait no longer.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jifen_contracts::event::{AccrualSettled, AccrualSource, Bonus, BonusRule, Earned, EntryKind};
 use jifen_kernel::{Money, Points};
+use jifen_testkit::{DEADLINE, eventually};
 
 use crate::support::{Bench, answer, grant, interaction, invoice, purchase, token};
 
@@ -137,4 +138,36 @@ async fn a_grant_is_posted_once() {
     for copy in copies {
         assert!(copy.stop().await);
     }
+}
+
+/// Reviews whose number is no invoice's wait for months: they are looked at ever more seldom and hold up nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_nothing_is_looked_at_ever_more_seldom_and_stands_in_nobodys_way() {
+    let bench = Bench::start().await;
+    let points = bench.copy().await;
+    bench
+        .publish(&[interaction("I1", 1, "review", "2026-10-02", Some("R1")), interaction("I2", 1, "review", "2026-10-02", Some("W-7"))], 1)
+        .await;
+    bench.settled().await;
+    let later =
+        || async { (bench.number("select count(*) FROM waiting_interaction where look_at > waiting_since").await == 2).then_some(()) };
+    eventually(DEADLINE, later).await;
+    // Six hundred that this copy has no rules for, all due before the one whose order comes; and one that waited since yesterday.
+    let before = "insert into points.waiting_interaction (store, document, about, business_date, event, event_id, waiting_since, look_at)
+                  select store, 'X' || n, 'R1', business_date, event || jsonb_build_object('program_version', 99, 'interaction_no', 'X' || n), event_id, waiting_since,
+                         waiting_since - interval '1 day'
+                  from points.waiting_interaction, generate_series(1, 600) n where document = 'I1'";
+    let since = "update points.waiting_interaction set waiting_since = now() - interval '1 day', look_at = now() where document = 'I2'";
+    for sql in [before, since] {
+        sqlx::raw_sql(sql).execute(bench.env.admin_pool()).await.expect("rows");
+    }
+    bench.publish(&[invoice("R1", 1, "repair", "10.00")], 1).await;
+    let released = settled(&bench, 1).await;
+    assert_eq!(of(&released, &["I1"]), [50]);
+    let an_hour = || async {
+        let looks = "select count(*) FROM waiting_interaction where document = 'I2' and look_at > now() + interval '50 minutes'";
+        (bench.number(looks).await == 1).then_some(())
+    };
+    eventually(DEADLINE, an_hour).await;
+    assert!(points.stop().await);
 }
