@@ -15,13 +15,13 @@ use async_nats::jetstream::{
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
 use jifen_contracts::{
-    Envelope, EventType,
+    Envelope, EventType, KeyedHash,
     document::{self, Customer, Invoice, MAX_DOCUMENT_BYTES, Payer, StoreDocument},
     event::{AcceptedLine, AcceptedReduction, InvoiceAccepted},
     program::AppliedProgram,
     subject,
 };
-use jifen_kernel::{MemberId, Money, StoreCode, Token};
+use jifen_kernel::{MemberId, Money, Plate, StoreCode, Token, Vin};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
@@ -168,14 +168,14 @@ impl Source {
             Kind::Lines { reader, line } => {
                 let mut text = Vec::new();
                 let most = 4 * MAX_DOCUMENT_BYTES as u64;
-                let bytes = reader.by_ref().take(most).read_until(b'\n', &mut text)?;
-                self.at += bytes as u64;
-                *line += 1;
-                if bytes == 0 {
-                    return Ok(None);
-                }
-                if text.trim_ascii().is_empty() {
-                    return self.next_invoice();
+                while text.trim_ascii().is_empty() {
+                    text.clear();
+                    let bytes = reader.by_ref().take(most).read_until(b'\n', &mut text)?;
+                    self.at += bytes as u64;
+                    *line += 1;
+                    if bytes == 0 {
+                        return Ok(None);
+                    }
                 }
                 let read = document::open(text.trim_ascii()).and_then(|opened| Invoice::read(&opened.data));
                 Some(read.map(|invoice| accepted(&invoice)).map_err(|fault| format!("line {line}: {fault}")))
@@ -213,7 +213,7 @@ fn accepted(invoice: &Invoice) -> Recorded {
         business_date: invoice.issued_at.date_naive(),
         received_at: issued_at,
         program_version: 0,
-        vehicle: None,
+        vehicle: vehicle_of(&invoice.customer),
         advisor: None,
         lines: invoice.lines.iter().map(line).collect(),
         reductions: invoice.reductions.iter().map(|off| AcceptedReduction { kind: off.kind, amount: off.amount }).collect(),
@@ -237,6 +237,12 @@ fn member_of(customer: &Customer) -> MemberId {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest[..16]);
     MemberId(Uuid::from_bytes(bytes))
+}
+
+/// The car that the bill is for, as nobody can read it: conditions ask whether there is one.
+fn vehicle_of(customer: &Customer) -> Option<KeyedHash> {
+    let car = customer.vin.as_ref().map(Vin::expose).or(customer.plate.as_ref().map(Plate::expose))?;
+    Some(KeyedHash(hex::encode(Sha256::digest(car))))
 }
 
 /// Invoices that nobody issued.

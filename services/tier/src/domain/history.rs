@@ -166,6 +166,10 @@ impl Way<'_> {
 
     /// In the days of grace the fact that earns the tier saves it. What saved the old year doesn't count for the new one.
     fn save_in_grace(&mut self, day: NaiveDate, seen: usize) {
+        // What the year asks for is looked up in its days of grace only: for each fact it would cost a look at all of them.
+        if self.year_from.checked_add_months(Months::new(12)).is_none_or(|end| day < end) {
+            return;
+        }
         if let Some(year) = self.year(seen).filter(|year| day >= year.end && year.earned) {
             (self.year_from, self.counted_from) = (year.end, seen);
         }

@@ -97,3 +97,18 @@ fn made_up_invoices_are_the_same_for_the_same_seed() {
     assert_ne!(first, run(2));
     assert_eq!(first.stores.values().copied().sum::<Points>(), first.total());
 }
+
+/// A condition may ask whether the bill is for a car. And a file may have any number of blank lines.
+#[test]
+fn a_bill_is_for_the_car_that_it_names_and_blank_lines_are_none() {
+    let of_cars = program("", &format!("{DOUBLE}condition = \"vehicle\"\n"));
+    let mut of_car = bill("R1", "13800138000", "2026-10-01", "repair", "900");
+    of_car["customer"]["vin"] = "LSVAU2A37N2183294".into();
+    let without = bill("R2", "13800138000", "2026-10-01", "repair", "900");
+    assert_eq!(sums(&outcome(&of_cars, &[of_car.clone(), without])), [1_800, 100, 900, 2_800]);
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), format!("{}{of_car}\n\n", "\n".repeat(300_000))).expect("written");
+    let mut source = Source::lines(file.path()).expect("a source");
+    assert_eq!(source.next_parcel(10).expect("invoices").len(), 1);
+    assert_eq!((source.next_parcel(10).expect("the end").len(), source.left_out()), (0, (0, None)));
+}
