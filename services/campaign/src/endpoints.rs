@@ -7,7 +7,7 @@ use jifen_contracts::{
     endpoint::{CampaignFigures, CampaignReport, CampaignReportReply, Empty},
     program::{AppliedProgram, Campaign},
 };
-use jifen_kernel::{Money, Points};
+use jifen_kernel::{Money, Points, clock};
 use jifen_runtime::{Ctx, Failure, Query};
 
 use crate::store::{
@@ -33,11 +33,13 @@ impl Query for Report {
 
     async fn answer(&self, cx: &Ctx, _: Empty) -> Result<CampaignReportReply, Problem> {
         let now = cx.clock.now();
+        let zone = cx.programs.in_force_at(now).map_or(chrono_tz::Asia::Shanghai, |applied| applied.program.time_zone());
+        let today = clock::local_date(now, zone);
         let totals = participation::list_totals(&cx.pool).await.map_err(unavailable)?;
         let budgets = budget::list(&cx.pool).await.map_err(unavailable)?;
         let promised = deferred::list_open(&cx.pool).await.map_err(unavailable)?;
         let returned = returned::list_totals(&cx.pool).await.map_err(unavailable)?;
-        let crowds = member::count_crowds(&cx.pool, now.date_naive()).await.map_err(unavailable)?;
+        let crowds = member::count_crowds(&cx.pool, today).await.map_err(unavailable)?;
         let mut figures: BTreeMap<(String, u32), CampaignFigures> = BTreeMap::new();
         for rules in [cx.programs.in_force_at(now), cx.programs.newest()].into_iter().flatten() {
             for campaign in &rules.program.campaigns {

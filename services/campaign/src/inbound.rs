@@ -12,7 +12,7 @@ use crate::{
 /// `evt.points.earned.v1.*`                                  durable `campaign_earned`    [`AssessEarned`]
 /// `evt.points.reversed.v1.*`                                durable `campaign_reversed`  [`ReturnBonuses`]
 /// `evt.member.{registered,activated,lapsed,updated}.v1.*`   durable `campaign_members`   [`LearnMembers`]
-/// `evt.tier.{upgraded,downgraded}.v1.*`                     durable `campaign_tiers`     [`LearnTiers`]
+/// `evt.tier.{upgraded,downgraded,standing}.v1.*`            durable `campaign_tiers`     [`LearnTiers`]
 /// `api.campaign.campaign.report`                            read                         [`Report`]
 /// once a business day                                       job                          [`AnnounceCampaigns`]
 /// once a business day                                       job                          [`GrantPromises`]

@@ -107,7 +107,8 @@ impl SaysOfMember for MemberUpdated {
             sequence,
             at: self.at,
             awaiting_activation: self.status != MemberStatus::Active,
-            keys: Some(KeyNews { keys, registration: false }),
+            // One that is said once more stands for a registration that was missed.
+            keys: Some(KeyNews { keys, registration: self.announced }),
         }
     }
 }

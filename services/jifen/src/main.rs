@@ -89,6 +89,11 @@ enum Verb {
     /// Documents that were refused.
     #[command(subcommand)]
     Rejects(verbs::rejects::Verb),
+    /// Says once more what is known of members, for a service that was not there when it happened.
+    Replay {
+        /// members tiers (both if none is named)
+        what: Vec<verbs::replay::What>,
+    },
     /// Messages that a service could not process.
     #[command(subcommand, name = "dead-letters")]
     DeadLetters(verbs::dead_letters::Verb),
@@ -147,6 +152,7 @@ async fn dispatch(verb: Verb, settings: Settings) -> Result<ExitCode> {
         Verb::Store(verb) => verbs::store::run(&settings, verb, out).await?,
         Verb::Simulate(options) => simulate::run(&settings, options, out).await?,
         Verb::Program(verb) => return verbs::program::run(&settings, verb, out).await,
+        Verb::Replay { what } => verbs::replay::replay(&settings, &what, out).await?,
         Verb::Rejects(verb) => verbs::rejects::run(&settings, verb, out).await?,
         Verb::DeadLetters(verb) => verbs::dead_letters::run(&settings, verb, out).await?,
         Verb::Config => {}

@@ -5,7 +5,8 @@ use jifen_runtime::Service;
 
 use crate::{
     endpoints::{
-        ActivateMember, BatchContacts, ChangeConsent, CountMembers, GetMember, RegisterMembers, SearchMembers, SendCode, UpdateMember,
+        ActivateMember, AnnounceMembers, BatchContacts, ChangeConsent, CountMembers, GetMember, RegisterMembers, SearchMembers, SendCode,
+        UpdateMember,
     },
     handlers::{sign_up::SignUps, vehicle_sold::VehicleSales},
     jobs::lapse::Lapse,
@@ -24,6 +25,7 @@ pub fn service() -> Service {
         .mutates(SendCode)
         .mutates(ChangeConsent)
         .mutates(UpdateMember)
+        .mutates(AnnounceMembers)
         .answers(GetMember)
         .answers(SearchMembers)
         .answers(BatchContacts)

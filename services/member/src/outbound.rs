@@ -60,7 +60,13 @@ pub fn updated(profile: &Profile, keys: &Keys, at: DateTime<Utc>) -> MemberUpdat
         birthday: profile.birthday.map(month_day),
         birthday_from_year: profile.standing.birthday_from_year,
         status: profile.standing.status,
+        announced: false,
     }
+}
+
+/// The same once more, for those who missed it: from the registration on.
+pub fn announced(profile: &Profile, keys: &Keys, registered_at: DateTime<Utc>) -> MemberUpdated {
+    MemberUpdated { announced: true, ..updated(profile, keys, registered_at) }
 }
 
 /// A member is active now.

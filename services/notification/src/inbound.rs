@@ -6,7 +6,7 @@ use jifen_runtime::{Event, Service};
 use crate::{
     endpoints::{Counts, History, Preview},
     handlers::{CampaignNews, ExpiryNews, MemberNews, Reply, Report, Tell, Unanswered},
-    jobs::{Birthdays, Forget, SendDue},
+    jobs::{Birthdays, Forget, SendDue, Unsent},
     opt_out::OptOut,
 };
 
@@ -41,6 +41,7 @@ pub fn routes(service: Service) -> Service {
         .reads("notification_gateway_replies", &["gateway.v1.*.reply"], Reply)
         .republishes(Unanswered)
         .job(SendDue)
+        .job(Unsent)
         .daily(Birthdays)
         .job(Forget)
         .answers(Counts)

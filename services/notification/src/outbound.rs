@@ -1,5 +1,6 @@
 //! What is said: commands to gateways, and how they ended.
 
+use chrono::{DateTime, Utc};
 use jifen_contracts::{
     event::{NotificationDelivered, NotificationFailed},
     notify::{COMMAND_TYPE, Channel, Command, GatewayReceipt},
@@ -7,6 +8,7 @@ use jifen_contracts::{
 };
 use jifen_kernel::StoreCode;
 use jifen_runtime::{Outbox, message::Cause};
+use uuid::Uuid;
 
 use crate::{domain::delivery::Delivery, store::delivery::Sent};
 
@@ -28,14 +30,14 @@ pub fn delivered(out: &mut Outbox, cause: &Cause, sent: &Sent, receipt: &Gateway
 }
 
 /// The message will not arrive.
-pub fn failed(out: &mut Outbox, cause: &Cause, sent: &Sent, delivery: &Delivery, receipt: &GatewayReceipt) {
+pub fn failed(out: &mut Outbox, cause: &Cause, notification_id: Uuid, sent: &Sent, delivery: &Delivery, at: DateTime<Utc>) {
     let event = NotificationFailed {
-        notification_id: receipt.notification_id,
+        notification_id,
         member_id: sent.member_id,
         kind: sent.kind.clone(),
         channel: sent.channel.clone(),
         code: delivery.provider_code.clone(),
-        at: receipt.at,
+        at,
     };
     out.event(cause, None, &event);
 }

@@ -7,7 +7,7 @@ use jifen_contracts::{
 use jifen_runtime::Service;
 
 use crate::{
-    endpoints::{Counts, Give, StandingOfMember, UndoUse, UseEntitlement},
+    endpoints::{AnnounceStandings, Counts, Give, StandingOfMember, UndoUse, UseEntitlement},
     handlers::{Activate, Count, Deduct, Register},
     jobs::YearsRun,
 };
@@ -33,6 +33,7 @@ pub fn routes(service: Service) -> Service {
         .reads_event::<MemberActivated, _>("tier_member_activated", Activate)
         .answers(StandingOfMember)
         .answers(Counts)
+        .mutates(AnnounceStandings)
         .mutates(UseEntitlement)
         .mutates(UndoUse)
         .mutates(Give::<TierInvite>::default())

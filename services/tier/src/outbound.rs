@@ -1,8 +1,12 @@
 //! From what was decided to what is published.
 
 use chrono::{DateTime, Utc};
-use jifen_contracts::event::{EntitlementExpired, EntitlementGranted, EntitlementUsed, TierDowngradeWarned, TierDowngraded, TierUpgraded};
+use jifen_contracts::{
+    event::{EntitlementExpired, EntitlementGranted, EntitlementUsed, TierDowngradeWarned, TierDowngraded, TierStanding, TierUpgraded},
+    program::AppliedProgram,
+};
 use jifen_kernel::{MemberId, StoreCode};
+use jifen_runtime::Failure;
 
 use crate::{
     domain::{
@@ -10,6 +14,7 @@ use crate::{
         entitlement::Entitlement,
         standing::{Change, Standing},
     },
+    settle::store_of,
     store::entitlement::Use,
 };
 
@@ -47,6 +52,20 @@ pub fn downgraded(member_id: MemberId, standing: &Standing, change: &Change, sto
         program_version: change.to.program_version,
         store,
     }
+}
+
+/// Where a member stands, for those who missed it; nothing of one who never left the lowest step.
+pub fn standing(member_id: MemberId, standing: &Standing, now: &AppliedProgram) -> Result<Option<TierStanding>, Failure> {
+    let Some(reached) = standing.reached.as_ref().filter(|_| standing.changes > 0) else { return Ok(None) };
+    Ok(Some(TierStanding {
+        member_id,
+        member_no: standing.member_no.clone(),
+        tier: reached.tier.clone(),
+        ordinal: standing.changes,
+        since: reached.since,
+        program_version: reached.program_version,
+        store: store_of(standing, now)?,
+    }))
 }
 
 /// A step down to come.

@@ -43,3 +43,18 @@ pub trait StoreDocument: Serialize + DeserializeOwned + JsonSchema {
     /// Reads a document's data, or says what is wrong and where.
     fn read(data: &Map<String, Value>) -> Result<Self, Fault>;
 }
+
+/// The field with the number of a kind's documents. Kinds whose reader isn't there yet have one, too: receipts name it.
+pub fn number_field(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        Invoice::KIND => Invoice::NUMBER,
+        VehicleSale::KIND => VehicleSale::NUMBER,
+        Interaction::KIND => Interaction::NUMBER,
+        PartnerPurchase::KIND => PartnerPurchase::NUMBER,
+        SignUp::KIND => SignUp::NUMBER,
+        "refund" => "refund_no",
+        "void" => "void_no",
+        "day_close" => "day",
+        _ => return None,
+    })
+}

@@ -54,6 +54,29 @@ pub use tier::*;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Empty {}
 
+/// Which part of all members is said once more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct AnnounceRequest {
+    /// Unique for ever, of the caller's making: one for each part.
+    pub operation_id: String,
+    /// The last member of the part before; none for the first part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<jifen_kernel::MemberId>,
+}
+
+/// What was said once more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct AnnounceReply {
+    /// So many members.
+    pub announced: u32,
+    /// Members whose values can't be opened: nothing was said of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<jifen_kernel::MemberId>,
+    /// Where the next part begins; none behind the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<jifen_kernel::MemberId>,
+}
+
 /// Counts by word.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CountsReply {

@@ -91,7 +91,7 @@ async fn hand_in(door: &Door, kind: &str, headers: &HeaderMap, body: Body) -> Re
     if parcel.bytes.len() > MAX_DOCUMENT_BYTES {
         return Err(code::DOCUMENT_TOO_LARGE.into());
     }
-    let location = number_field(kind)
+    let location = document::number_field(kind)
         .and_then(|field| opened.data.get(field)?.as_str())
         .map(|number| format!("/v1/documents/{kind}/{}", escaped(number)));
     let request = Request { door, store, kind, data: opened.data, parcel, location };
@@ -152,7 +152,7 @@ impl Request<'_> {
 
     /// The document is safe, and its receipt is late.
     fn pending(&self) -> Answer {
-        let number = number_field(self.kind).and_then(|field| self.data.get(field));
+        let number = document::number_field(self.kind).and_then(|field| self.data.get(field));
         let body = json!({ "status": "pending", "kind": self.kind, "document": number });
         Answer::json(StatusCode::ACCEPTED, &body).located(self.location.as_deref())
     }
@@ -223,21 +223,6 @@ fn wrap(store: &StoreCode, kind: &str, key: Option<&str>, hash: &[u8; 32], trace
         envelope["traceparent"] = Value::String(traceparent);
     }
     Parcel { subject: subject::pos(store, kind), bytes: envelope.to_string().into_bytes() }
-}
-
-/// Where a kind keeps its number.
-fn number_field(kind: &str) -> Option<&'static str> {
-    Some(match kind {
-        "invoice" => "invoice_no",
-        "refund" => "refund_no",
-        "void" => "void_no",
-        "vehicle_sale" => "sale_no",
-        "interaction" => "interaction_no",
-        "partner_purchase" => "purchase_no",
-        "sign_up" => "sign_up_no",
-        "day_close" => "day",
-        _ => return None,
-    })
 }
 
 /// As a segment of a path: everything but letters, digits and `-._~` escaped.

@@ -34,6 +34,8 @@ pub struct MemberFact {
     status: MemberStatus,
     /// None where the event says nothing about it.
     birthday: Option<Birthday>,
+    /// The birthday before is not known and will not be: the registration was missed.
+    is_first: bool,
 }
 
 impl MemberFact {
@@ -51,23 +53,44 @@ impl Decode for MemberFact {
                 let (event, cause) = Event::<MemberRegistered>::decode(raw)?;
                 let (sequence, data) = (sequence_of(&event), event.data);
                 let birthday = Some(Birthday { from_year: 0, sequence, month: month(data.birthday) });
-                Ok((Self { member_id: data.member_id, sequence, store: data.store, status: data.status, birthday }, cause))
+                Ok((Self { member_id: data.member_id, sequence, store: data.store, status: data.status, birthday, is_first: false }, cause))
             }
             Some(MemberUpdated::NAME) => {
                 let (event, cause) = Event::<MemberUpdated>::decode(raw)?;
                 let (sequence, data) = (sequence_of(&event), event.data);
                 let birthday = Some(Birthday { from_year: data.birthday_from_year.unwrap_or(0), sequence, month: month(data.birthday) });
-                Ok((Self { member_id: data.member_id, sequence, store: data.store, status: data.status, birthday }, cause))
+                let is_first = data.announced;
+                Ok((Self { member_id: data.member_id, sequence, store: data.store, status: data.status, birthday, is_first }, cause))
             }
             Some(MemberActivated::NAME) => {
                 let (event, cause) = Event::<MemberActivated>::decode(raw)?;
                 let (sequence, data) = (sequence_of(&event), event.data);
-                Ok((Self { member_id: data.member_id, sequence, store: data.store, status: MemberStatus::Active, birthday: None }, cause))
+                Ok((
+                    Self {
+                        member_id: data.member_id,
+                        sequence,
+                        store: data.store,
+                        status: MemberStatus::Active,
+                        birthday: None,
+                        is_first: false,
+                    },
+                    cause,
+                ))
             }
             _ => {
                 let (event, cause) = Event::<MemberLapsed>::decode(raw)?;
                 let (sequence, data) = (sequence_of(&event), event.data);
-                Ok((Self { member_id: data.member_id, sequence, store: data.store, status: MemberStatus::Lapsed, birthday: None }, cause))
+                Ok((
+                    Self {
+                        member_id: data.member_id,
+                        sequence,
+                        store: data.store,
+                        status: MemberStatus::Lapsed,
+                        birthday: None,
+                        is_first: false,
+                    },
+                    cause,
+                ))
             }
         }
     }
@@ -100,6 +123,10 @@ impl BatchHandler for LearnMembers {
             let newer = known.get(&item.member_id).is_none_or(|known| known.sequence < item.sequence);
             if newer {
                 known.insert(item.member_id, Known { store: item.store.as_str(), status: item.status, sequence: item.sequence });
+            }
+            if item.is_first {
+                // Whatever is known of it stays: any event has a higher sequence.
+                birthdays.entry((item.member_id, 0)).or_insert(Birthday { from_year: 0, sequence: -1, month: None });
             }
             if let Some(birthday) = item.birthday {
                 let last = birthdays.entry((item.member_id, birthday.from_year)).or_insert(birthday);

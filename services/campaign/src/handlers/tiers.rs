@@ -1,4 +1,4 @@
-//! `tier.upgraded`, `tier.downgraded`: which tier was in force when.
+//! `tier.upgraded`, `tier.downgraded`, and `tier.standing`, which says it once more: which tier was in force when.
 //!
 //! Each change counts once, by the member's ordinal, in whatever order it comes.
 
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use jifen_contracts::{
     EventType,
-    event::{TierDowngraded, TierUpgraded},
+    event::{TierDowngraded, TierStanding, TierUpgraded},
 };
 use jifen_kernel::MemberId;
 use jifen_runtime::{
@@ -29,21 +29,29 @@ pub struct TierFact {
 
 impl TierFact {
     /// The subjects of these events.
-    pub fn filters() -> [String; 2] {
-        [TierUpgraded::filter(), TierDowngraded::filter()]
+    pub fn filters() -> [String; 3] {
+        [TierUpgraded::filter(), TierDowngraded::filter(), TierStanding::filter()]
     }
 }
 
 impl Decode for TierFact {
     fn decode(raw: &RawMessage) -> Result<(Self, Cause), Poison> {
-        if raw.subject.split('.').nth(2) == Some(TierUpgraded::NAME) {
-            let (event, cause) = Event::<TierUpgraded>::decode(raw)?;
-            let TierUpgraded { member_id, ordinal, at, to, .. } = event.data;
-            Ok((Self { member_id, change: TierChange { ordinal, at, tier: to } }, cause))
-        } else {
-            let (event, cause) = Event::<TierDowngraded>::decode(raw)?;
-            let TierDowngraded { member_id, ordinal, at, to, .. } = event.data;
-            Ok((Self { member_id, change: TierChange { ordinal, at, tier: to } }, cause))
+        match raw.subject.split('.').nth(2) {
+            Some(TierUpgraded::NAME) => {
+                let (event, cause) = Event::<TierUpgraded>::decode(raw)?;
+                let TierUpgraded { member_id, ordinal, at, to, .. } = event.data;
+                Ok((Self { member_id, change: TierChange { ordinal, at, tier: to } }, cause))
+            }
+            Some(TierDowngraded::NAME) => {
+                let (event, cause) = Event::<TierDowngraded>::decode(raw)?;
+                let TierDowngraded { member_id, ordinal, at, to, .. } = event.data;
+                Ok((Self { member_id, change: TierChange { ordinal, at, tier: to } }, cause))
+            }
+            _ => {
+                let (event, cause) = Event::<TierStanding>::decode(raw)?;
+                let TierStanding { member_id, ordinal, since, tier, .. } = event.data;
+                Ok((Self { member_id, change: TierChange { ordinal, at: since, tier } }, cause))
+            }
         }
     }
 }

@@ -80,9 +80,12 @@ async fn a_version_unknown_yet_waits_and_a_broken_accrual_stands_alone() {
 }
 
 #[tokio::test]
-async fn statements_do_not_grow_with_the_batch() {
+async fn statements_grow_neither_with_the_batch_nor_with_the_campaigns() {
     let env = surroundings().await;
-    let rules = [program(1, &[json!({ "code": "limited", "factor": "3", "budget": 1_000_000 }), json!({ "code": "free", "factor": "2" })])];
+    // A hundred that are open at once, each with a budget: one statement locks them all.
+    let mut campaigns: Vec<_> = (0..99).map(|n| json!({ "code": format!("limited{n}"), "factor": "3", "budget": 1_000_000 })).collect();
+    campaigns.push(json!({ "code": "free", "factor": "2" }));
+    let rules = [program(1, &campaigns)];
     publish(&env, &many(400)).await;
     statements::count();
     let campaign = copy(&env, 500, &rules).await;

@@ -8,7 +8,8 @@ use jifen_contracts::{
     endpoint::{CampaignReport, Empty},
     envelope,
     event::{
-        AccrualAssessed, BonusGranted, CampaignEnded, CampaignPreheated, CampaignStarted, Earned, MemberRegistered, MonthDay, TierUpgraded,
+        AccrualAssessed, BonusGranted, CampaignEnded, CampaignPreheated, CampaignStarted, Earned, MemberRegistered, MemberUpdated,
+        MonthDay, TierStanding, TierUpgraded,
     },
 };
 use jifen_kernel::{Ids, MemberId, StoreCode, Token};
@@ -243,4 +244,44 @@ async fn members_are_told_once_before_a_campaign_and_when_it_begins() {
     let targeted: BTreeMap<_, _> = report.iter().map(|figures| (figures.code.as_str(), figures.targeted)).collect();
     assert_eq!(targeted, BTreeMap::from([("week", 1_203), ("quiet", 1_208)]));
     assert!(copy.stop().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_registered_and_rose_before_this_service_was_there_is_known_by_what_is_said_once_more() {
+    let env = surroundings().await;
+    let campaigns =
+        [json!({ "code": "birthday", "factor": "2", "birthday_month": true }), json!({ "code": "gold", "factor": "3", "tiers": ["gold"] })];
+    let tier = |code: &str, from| json!({ "code": code, "name": { "zh": code, "en": code }, "from": from });
+    let more = json!({ "tiers": [tier("regular", 0), tier("gold", 20_000)] });
+    let campaign = copy(&env, 500, &[program_with(1, &campaigns, more)]).await;
+    let said = |number: u128, month, from_year| MemberUpdated {
+        member_id: MemberId(Uuid::from_u128(number)),
+        member_no: format!("M{number}"),
+        store: StoreCode::try_new("SH01").expect("store"),
+        at: bus::published_at(),
+        phone: jifen_contracts::event::KeyedHash(String::new()),
+        vehicles: Vec::new(),
+        birthday: Some(MonthDay { month, day: 1 }),
+        birthday_from_year: from_year,
+        status: jifen_contracts::endpoint::MemberStatus::Active,
+        announced: true,
+    };
+    // The second's birthday counts from next year; what counted before nobody knows any more. The third's registration is known.
+    say(&env, &[registered(3, Some(10), "SH01")]).await;
+    bus::idle(&env, &[("EVENTS", "campaign_members")]).await;
+    say(&env, &[said(1, 10, None), said(2, 10, Some(2027)), said(3, 5, Some(2027))]).await;
+    let standing = json!({
+        "member_id": Uuid::from_u128(2), "member_no": "M2", "tier": "gold", "ordinal": 4, "since": "2026-09-01T00:00:00Z",
+        "program_version": 1, "store": "SH01",
+    });
+    publish(&env, &[serde_json::from_value::<TierStanding>(standing).expect("a standing")]).await;
+    bus::idle(&env, &[("EVENTS", "campaign_members"), ("EVENTS", "campaign_tiers")]).await;
+    let of = |document, member| earned(document, member, &[("maintenance", 1_500)]);
+    publish(&env, &[of("R1", 1), of("R2", 2), of("R3", 3)]).await;
+    let answers = answers(&env).await;
+    let bonus = |document: &str| answers[document].join(", ");
+    assert_eq!(bonus("R1"), "birthday@1 maintenance x20000 1500");
+    assert_eq!(bonus("R2"), "gold@1 maintenance x30000 3000");
+    assert_eq!(bonus("R3"), "birthday@1 maintenance x20000 1500", "what is known stays");
+    assert!(campaign.stop().await);
 }

@@ -2,7 +2,7 @@
 
 use jifen_contracts::{
     code,
-    document::{Fault, KINDS, Opened, open},
+    document::{Fault, KINDS, Opened, number_field, open},
     subject::parse_pos,
 };
 use jifen_kernel::StoreCode;
@@ -73,21 +73,6 @@ fn read_content(store: &str, kind: &str, opened: Result<Opened, Fault>) -> Resul
         return Err(Fault::at(code::DOCUMENT_STORE_MISMATCH, "/store").detail(detail));
     }
     Ok(content)
-}
-
-/// Where a kind keeps its number.
-fn number_field(kind: &str) -> Option<&'static str> {
-    match kind {
-        "invoice" => Some("invoice_no"),
-        "refund" => Some("refund_no"),
-        "void" => Some("void_no"),
-        "vehicle_sale" => Some("sale_no"),
-        "interaction" => Some("interaction_no"),
-        "partner_purchase" => Some("purchase_no"),
-        "sign_up" => Some("sign_up_no"),
-        "day_close" => Some("day"),
-        _ => None,
-    }
 }
 
 fn readable_number(data: &Map<String, Value>, field: &str) -> Option<String> {

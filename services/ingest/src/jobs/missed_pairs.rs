@@ -17,6 +17,8 @@ use crate::{
 
 /// A registration whose documents are many releases them in several transactions: that is no bug, and takes less than this.
 const GRACE_S: i64 = 60;
+/// What both sides missed, they missed within seconds of each other; a day covers any time in which nobody could look.
+const LOOKED_BACK_H: i64 = 24;
 /// Keys of one run.
 const KEYS: i64 = 1_000;
 
@@ -33,7 +35,7 @@ impl Job for MissedPairs {
             return Ok(());
         }
         let before = out.now() - chrono::Duration::seconds(GRACE_S);
-        let missed = parked_keys::list_missed(tx, before, KEYS).await?;
+        let missed = parked_keys::list_missed(tx, before - chrono::Duration::hours(LOOKED_BACK_H), before, KEYS).await?;
         if !missed.is_empty() {
             customer_keys::lock(tx, &missed).await?;
             let released = release(cx, tx, &missed, &HashMap::new(), out).await?;

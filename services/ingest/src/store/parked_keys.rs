@@ -73,11 +73,19 @@ pub async fn delete(tx: &mut PgConnection, waiting: &[Waiting<'_>]) -> Result<()
     Ok(())
 }
 
-/// Keys that documents wait for although a member has had them since before `changed_before`: there should be none.
-pub async fn list_missed(tx: &mut PgConnection, changed_before: DateTime<Utc>, limit: i64) -> Result<BTreeSet<Key>, Failure> {
+/// Keys that documents wait for although a member has had them since a time between these two: there should be none. Whoever waits
+/// for nobody waits for ever, so it is the few keys that changed lately that are looked at, and not the many that wait.
+pub async fn list_missed(
+    tx: &mut PgConnection,
+    changed_after: DateTime<Utc>,
+    changed_before: DateTime<Utc>,
+    limit: i64,
+) -> Result<BTreeSet<Key>, Failure> {
     let keys = sqlx::query_scalar!(
-        "select distinct p.key from parked_key p join customer_key c on c.key = p.key
-         where c.changed_at <= $1 and (c.owned_since is null or c.owned_since <= p.business_date) order by p.key limit $2",
+        "select distinct p.key from customer_key c join parked_key p on p.key = c.key
+         where c.changed_at > $1 and c.changed_at <= $2 and (c.owned_since is null or c.owned_since <= p.business_date)
+         order by p.key limit $3",
+        changed_after,
         changed_before,
         limit,
     )

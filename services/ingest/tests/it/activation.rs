@@ -42,6 +42,7 @@ fn updated(bench: &Bench, number: u64, of_phone: u64, at_day: &str) -> MemberUpd
         birthday: None,
         birthday_from_year: None,
         status: MemberStatus::Active,
+        announced: false,
     }
 }
 
@@ -169,6 +170,21 @@ async fn an_update_ahead_of_its_registration_waits_for_it() {
     assert_eq!(bench.told(2, 1).await, ["R00001 accepted"]);
     bench.publish(&[invoice("CAR", json!({ "vin": VIN }))]).await;
     assert_eq!(bench.told(3, 1).await, ["CAR accepted"]);
+    bench.settled().await;
+    bench.assert_sound().await;
+    assert!(ingest.stop().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_whose_registration_was_missed_is_known_by_what_is_said_once_more() {
+    let bench = Bench::start().await;
+    let ingest = bench.copy().await;
+    bench.publish(&[bill(1)]).await;
+    bench.settled().await;
+    let said = MemberUpdated { announced: true, ..updated(&bench, 1, 1, "2026-10-01") };
+    bench.tell(4, &said).await;
+    bench.tell(4, &said).await;
+    assert_eq!(bench.accepted(1).await["R00001"].member_id, member(1));
     bench.settled().await;
     bench.assert_sound().await;
     assert!(ingest.stop().await);

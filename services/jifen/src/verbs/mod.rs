@@ -8,4 +8,5 @@ pub mod migrate;
 pub mod program;
 pub mod publish;
 pub mod rejects;
+pub mod replay;
 pub mod store;

@@ -1,6 +1,7 @@
-//! What can be asked of members: five mutations, four reads.
+//! What can be asked of members: six mutations, four reads.
 
 mod activate;
+mod announce;
 mod change;
 mod consent;
 mod reads;
@@ -9,6 +10,7 @@ mod send_code;
 mod whom;
 
 pub use activate::ActivateMember;
+pub use announce::AnnounceMembers;
 pub use change::UpdateMember;
 pub use consent::ChangeConsent;
 pub use reads::{BatchContacts, CountMembers, GetMember, SearchMembers};

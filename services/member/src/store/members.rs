@@ -1,5 +1,7 @@
 //! Members and their vault: tables `member`, `data_key`, `personal`, `vehicle`, `consent`.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use jifen_contracts::endpoint::{Language, MemberStatus};
 use jifen_kernel::MemberId;
@@ -122,6 +124,14 @@ async fn save_consents(tx: &mut PgConnection, members: &[NewMember<'_>], now: Da
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// Members behind one, in the order of their ids, with the time of their registration.
+pub async fn list_after(tx: &mut PgConnection, after: Uuid, limit: i64) -> Result<BTreeMap<MemberId, DateTime<Utc>>, sqlx::Error> {
+    let rows = sqlx::query!("select member_id, registered_at from member where member_id > $1 order by member_id limit $2", after, limit)
+        .fetch_all(tx)
+        .await?;
+    Ok(rows.into_iter().map(|row| (MemberId(row.member_id), row.registered_at)).collect())
 }
 
 /// A member, with name and phone still sealed.

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use jifen_contracts::{
-    endpoint::{ConsentChange, Contacts, MemberSearch, MemberUpdate, RegisterRequest},
+    endpoint::{ConsentChange, Contacts, MemberAnnounce, MemberSearch, MemberStatus, MemberUpdate, RegisterRequest},
     envelope::sequence_of,
     event::{MemberConsentChanged, MemberUpdated, MonthDay},
 };
@@ -158,5 +158,38 @@ async fn consents_are_granted_and_taken_back() {
     let notification = bench.env.nats("notification").await;
     let asked = jifen_contracts::endpoint::ContactsRequest { member_ids: vec![member.member_id] };
     assert!(ask::<Contacts>(&notification, &asked).await.expect("contacts").contacts[0].consents.is_empty());
+    assert!(running.stop().await);
+}
+
+#[tokio::test]
+async fn what_others_know_of_members_can_be_said_once_more() {
+    let bench = Bench::start_at(NOW, json!({})).await;
+    let running = bench.copy().await;
+    let request = RegisterRequest { vehicles: vec![vehicle(Some(VIN), Some(PLATE))], ..application("op-1", 1) };
+    let first = bench.must_register(&request).await;
+    let waits = bench.must_register(&unconfirmed("op-2", 2)).await;
+    let broken = bench.must_register(&application("op-3", 3)).await;
+    let change = json!({ "operation_id": "change-1", "member_no": first.member_no, "birthday": "1992-02-29" });
+    bench.ask::<MemberUpdate>(change).await.expect("changed");
+    let spoilt = "update member.data_key set sealed = decode(repeat('00', 60), 'hex') where member_id = $1";
+    sqlx::query(spoilt).bind(broken.member_id.0).execute(bench.env.admin_pool()).await.expect("spoilt");
+    let announce = json!({ "operation_id": "announce-1" });
+    let reply = bench.ask::<MemberAnnounce>(announce.clone()).await.expect("announced");
+    assert_eq!((reply.announced, reply.unreadable.as_slice(), reply.after), (2, [broken.member_id].as_slice(), None));
+    assert_eq!(bench.ask::<MemberAnnounce>(announce).await.expect("the same answer"), reply);
+    let events = bench.events::<MemberUpdated>().await;
+    let said: std::collections::BTreeMap<_, _> =
+        events.iter().filter(|event| event.data.announced).map(|event| (event.data.member_id, event)).collect();
+    assert_eq!(said.len(), 2);
+    let whole = said[&first.member_id];
+    let changed = events.iter().find(|event| !event.data.announced).expect("the change");
+    // With the same sequence: whoever has heard of the change has nothing to do.
+    assert_eq!((&whole.sequence, whole.data.birthday, whole.data.status), (&changed.sequence, changed.data.birthday, MemberStatus::Active));
+    assert_eq!((whole.data.at, whole.data.vehicles.len()), (NOW.parse().expect("instant"), 1));
+    let waits = said[&waits.member_id];
+    assert_eq!((waits.sequence.as_deref().and_then(sequence_of), waits.data.status), (Some(1), MemberStatus::Registered));
+    let last = [first.member_id, waits.data.member_id, broken.member_id].into_iter().max().expect("three");
+    let rest = bench.ask::<MemberAnnounce>(json!({ "operation_id": "announce-2", "after": last })).await.expect("the rest");
+    assert_eq!((rest.announced, rest.after), (0, None));
     assert!(running.stop().await);
 }

@@ -6,7 +6,7 @@ use jifen_contracts::{
     event::{
         AccrualSettled, AccrualSource, CampaignPreheated, CampaignStarted, EntitlementGranted, EntryKind, Expired, Expiring,
         MemberActivated, MemberCodeIssued, MemberLapseWarned, MemberLapsed, MemberRegistered, MemberUpdated, MonthDay, TierDowngradeWarned,
-        TierDowngraded, TierUpgraded,
+        TierDowngraded, TierStanding, TierUpgraded,
     },
     program::TaskKind,
 };
@@ -215,6 +215,12 @@ impl Occasional for TierDowngraded {
 
     fn learned(&self) -> Option<Learned> {
         Some(Learned::Tier { member_id: self.member_id, tier: self.to.clone(), ordinal: self.ordinal })
+    }
+}
+
+impl Occasional for TierStanding {
+    fn learned(&self) -> Option<Learned> {
+        Some(Learned::Tier { member_id: self.member_id, tier: self.tier.clone(), ordinal: self.ordinal })
     }
 }
 

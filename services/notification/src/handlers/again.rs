@@ -24,7 +24,7 @@ impl Republish for Unanswered {
         Ok(unanswered.iter().filter_map(|id| rows.get(id).copied()).collect())
     }
 
-    /// Those whose time was over before the broker took them are counted as expired. Nobody has said so, so no other way is tried.
+    /// Those whose time was over before the broker took them are counted as expired; [`crate::jobs::Unsent`] says so.
     async fn in_time(&self, cx: &Ctx, rows: &[&OutRow]) -> Result<HashSet<Uuid>, Failure> {
         let ids: Vec<Uuid> = by_notification(rows).into_keys().collect();
         store::send::expire(&cx.pool, &ids, cx.clock.now()).await?;

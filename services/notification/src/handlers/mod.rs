@@ -5,7 +5,7 @@ pub(crate) mod consent;
 pub(crate) mod contacts;
 pub(crate) mod kept;
 mod reply;
-mod report;
+pub(crate) mod report;
 pub(crate) mod tasks;
 mod tell;
 mod told;

@@ -103,7 +103,7 @@ impl BatchHandler for Report {
                     delivery
                 }
                 Ok(Step::Failed(delivery)) => {
-                    outbound::failed(out, &incoming.cause, sent, &delivery, receipt);
+                    outbound::failed(out, &incoming.cause, receipt.notification_id, sent, &delivery, receipt.at);
                     others.extend(sent.take_sealed().and_then(|sealed| another_way(cx, sent, sealed, out)));
                     delivery
                 }
@@ -126,7 +126,7 @@ impl BatchHandler for Report {
 
 /// The next way of a message that didn't arrive: it waits at once, and the job that sends what waits asks for contact and
 /// consent. None if there is no other way, or if it would come too late.
-fn another_way(cx: &Ctx, sent: &Sent, sealed: Vec<u8>, out: &Outbox) -> Option<NewSend> {
+pub(crate) fn another_way(cx: &Ctx, sent: &Sent, sealed: Vec<u8>, out: &Outbox) -> Option<NewSend> {
     let applied = cx.programs.get(sent.program_version)?;
     let facts = kept::open(cx, sent.member_id, &sent.kind, &sent.business_key, &sealed)?;
     let template = applied.program.messages.template(facts.kind())?;

@@ -4,7 +4,7 @@ use jifen_contracts::{
     EventType,
     event::{
         CampaignPreheated, CampaignStarted, EntitlementGranted, Expired, Expiring, MemberActivated, MemberLapseWarned, MemberLapsed,
-        MemberUpdated, TierDowngradeWarned, TierDowngraded,
+        MemberUpdated, TierDowngradeWarned, TierDowngraded, TierStanding,
     },
 };
 use jifen_runtime::{
@@ -88,7 +88,7 @@ macro_rules! one_of {
 one_of!(
     /// What happens to one member, now and then.
     MemberNews: MemberActivated, MemberLapsed, MemberUpdated, MemberLapseWarned, TierDowngraded, TierDowngradeWarned,
-        EntitlementGranted
+        TierStanding, EntitlementGranted
 );
 
 one_of!(

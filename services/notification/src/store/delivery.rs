@@ -43,6 +43,11 @@ impl Sent {
         self.changed = true;
     }
 
+    /// Everybody is told what is known of it.
+    pub fn was_told(&mut self) {
+        self.changed = true;
+    }
+
     /// It arrived after all.
     pub fn arrived_late(&mut self) {
         self.changed |= !self.delivered_late;
@@ -60,21 +65,30 @@ impl Sent {
 #[error("table send, column state, notification {0}: unknown state")]
 struct BadState(Uuid);
 
-/// Locks the messages of these ids, in key order, and reads them.
-pub async fn load_locked(tx: &mut PgConnection, ids: &BTreeSet<Uuid>) -> Result<BTreeMap<Uuid, Sent>, Failure> {
-    let ids: Vec<Uuid> = ids.iter().copied().collect();
-    let rows = sqlx::query!(
-        "select notification_id, member_id, kind, business_key, attempt, channel, store, program_version, state, reported_at, provider_id,
-                provider_code, delivered_late, facts
-         from send where notification_id = any($1) order by member_id, kind, business_key, attempt for update",
-        &ids
-    )
-    .fetch_all(tx)
-    .await?;
-    let sent = rows.into_iter().map(|row| {
+struct Row {
+    notification_id: Uuid,
+    member_id: Uuid,
+    kind: String,
+    business_key: String,
+    attempt: i16,
+    channel: String,
+    store: String,
+    program_version: i32,
+    state: String,
+    reported_at: Option<DateTime<Utc>>,
+    provider_id: Option<String>,
+    provider_code: Option<String>,
+    delivered_late: bool,
+    facts: Option<Vec<u8>>,
+    unsent_since: Option<DateTime<Utc>>,
+}
+
+impl TryFrom<Row> for Sent {
+    type Error = Failure;
+
+    fn try_from(row: Row) -> Result<Self, Failure> {
         let state = State::from_word(&row.state).ok_or(BadState(row.notification_id)).map_err(Failure::defect)?;
-        let delivery = Delivery { state, reported_at: row.reported_at, provider_id: row.provider_id, provider_code: row.provider_code };
-        let sent = Sent {
+        Ok(Self {
             member_id: MemberId(row.member_id),
             kind: row.kind,
             business_key: row.business_key,
@@ -82,14 +96,54 @@ pub async fn load_locked(tx: &mut PgConnection, ids: &BTreeSet<Uuid>) -> Result<
             channel: row.channel,
             store: row.store,
             program_version: u32::try_from(row.program_version).unwrap_or_default(),
-            delivery,
+            delivery: Delivery { state, reported_at: row.reported_at, provider_id: row.provider_id, provider_code: row.provider_code },
             delivered_late: row.delivered_late,
             sealed: row.facts,
             changed: false,
-        };
-        Ok((row.notification_id, sent))
+        })
+    }
+}
+
+/// Locks the messages of these ids, in key order, and reads them. Of one that is only thought not to have been sent a gateway
+/// knows better: whatever it says is its first word.
+pub async fn load_locked(tx: &mut PgConnection, ids: &BTreeSet<Uuid>) -> Result<BTreeMap<Uuid, Sent>, Failure> {
+    let ids: Vec<Uuid> = ids.iter().copied().collect();
+    let rows = sqlx::query_as!(
+        Row,
+        "select notification_id, member_id, kind, business_key, attempt, channel, store, program_version, state, reported_at, provider_id,
+                provider_code, delivered_late, facts, unsent_since
+         from send where notification_id = any($1) order by member_id, kind, business_key, attempt for update",
+        &ids
+    )
+    .fetch_all(tx)
+    .await?;
+    let sent = rows.into_iter().map(|row| {
+        let (id, is_unsent) = (row.notification_id, row.unsent_since.is_some());
+        let mut sent = Sent::try_from(row)?;
+        if is_unsent {
+            sent.delivery = Delivery { state: State::Commanded, reported_at: None, provider_id: None, provider_code: None };
+        }
+        Ok((id, sent))
     });
     sent.collect()
+}
+
+/// Locks messages that have been thought not to have been sent since before then, in key order.
+pub async fn load_unsent(tx: &mut PgConnection, before: DateTime<Utc>, limit: i64) -> Result<BTreeMap<Uuid, Sent>, Failure> {
+    let rows = sqlx::query_as!(
+        Row,
+        "select notification_id, member_id, kind, business_key, attempt, channel, store, program_version, state, reported_at, provider_id,
+                provider_code, delivered_late, facts, unsent_since
+         from send where notification_id in (
+             select notification_id from send where unsent_since < $1 order by unsent_since limit $2
+         ) and unsent_since < $1
+         order by member_id, kind, business_key, attempt for update",
+        before,
+        limit
+    )
+    .fetch_all(tx)
+    .await?;
+    rows.into_iter().map(|row| Ok((row.notification_id, Sent::try_from(row)?))).collect()
 }
 
 /// Saves those that came further.
@@ -100,7 +154,7 @@ pub async fn save(tx: &mut PgConnection, all: &BTreeMap<Uuid, Sent>) -> Result<(
     }
     sqlx::query!(
         "update send s set state = u.state, reported_at = u.reported_at, provider_id = u.provider_id, provider_code = u.provider_code,
-                delivered_late = u.late, facts = u.facts
+                delivered_late = u.late, facts = u.facts, unsent_since = null
          from unnest($1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::timestamptz[], $7::text[], $8::text[], $9::bool[],
                      $10::bytea[])
               u(member_id, kind, business_key, attempt, state, reported_at, provider_id, provider_code, late, facts)

@@ -110,7 +110,7 @@ pub async fn list_unanswered(pool: &PgPool, ids: &[Uuid], now: DateTime<Utc>) ->
 /// Ends those of these messages that no gateway can have, and whose time is over.
 pub async fn expire(pool: &PgPool, ids: &[Uuid], now: DateTime<Utc>) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update send set state = 'expired', reported_at = $2, provider_code = 'not_published', facts = null
+        "update send set state = 'expired', reported_at = $2, provider_code = 'not_published', unsent_since = $2
          where notification_id = any($1) and state = 'commanded' and not_after <= $2",
         ids,
         now

@@ -37,6 +37,7 @@ async fn who_was_born_on_the_leap_day_is_greeted_on_21_february_with_the_offer()
         birthday: Some(MonthDay { month: 6, day: 1 }),
         birthday_from_year: Some(2028),
         status: MemberStatus::Active,
+        announced: false,
     };
     bench.publish_in_order(&update, 2).await;
     bench.publish(&upgraded(2, 1)).await;

@@ -85,3 +85,50 @@ async fn consent_of_the_next_way_is_asked_when_it_is_tried() {
     assert_eq!(bench.commands().await.len(), 0);
     assert!(copy.stop().await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_broker_never_took_is_told_on_the_next_way_unless_a_gateway_has_it_after_all() {
+    let bench = Bench::start_at("2026-10-01T12:00:00+08:00").await;
+    bench.env.js("provisioner").await.delete_stream("NOTIFY").await.expect("deleted");
+    let copy = bench.copy(500).await;
+    let mut events = Vec::new();
+    for number in 1..=3 {
+        bench.knows_on_wechat(number, BOTH);
+        let mut event = settled(number, "I-1", &[(EntryKind::Interaction, 50)], 1);
+        event.source = AccrualSource::Interaction;
+        events.push(event);
+    }
+    bench.answer_contacts().await;
+    bench.publish_all(&events).await;
+    bench.read_all().await;
+    bench.set_clock("2026-10-02T12:30:00+08:00");
+    let counted = async |word: &str, count: i64| {
+        jifen_testkit::eventually(jifen_testkit::DEADLINE, || async { (bench.counts().await.get(word) == Some(&count)).then_some(()) })
+            .await;
+    };
+    counted("interaction_earned/expired", 3).await;
+    jifen_infra::streams::ensure_streams(&bench.env.nats("provisioner").await, 1).await.expect("streams");
+    // A copy had published the third and died before it wrote so: its gateway knows better.
+    let ids: Vec<Uuid> = sqlx::query_scalar("select notification_id from send order by member_id")
+        .fetch_all(&bench.env.pool("notification"))
+        .await
+        .expect("ids");
+    bench.report("wechat", &[receipt(ids[2], "accepted"), receipt(ids[2], "delivered")]).await;
+    bench.settle().await;
+    let unsent = async || jifen_runtime::job::run_once(copy.cx(), &jifen_notification::jobs::Unsent).await.expect("unsent");
+    unsent().await;
+    assert_eq!(bench.number("select count(*) from send where attempt = 2").await, 0, "a gateway has time to speak");
+    bench.set_clock("2026-10-02T12:50:00+08:00");
+    unsent().await;
+    unsent().await;
+    bench.settle().await;
+    bench.send_due(&copy).await;
+    let failed = bench.messages("EVENTS", "evt.notification.failed.>").await;
+    assert_eq!(failed.iter().filter(|event| event["data"]["code"] == "not_published").count(), 2);
+    let phones: std::collections::BTreeSet<_> =
+        bench.commands().await.into_iter().map(|command| command.to.phone.expect("a phone")).collect();
+    assert_eq!(phones, [crate::support::phone(1), crate::support::phone(2)].into());
+    assert_eq!((bench.commands().await.len(), bench.commands_of("wechat").await.len()), (2, 0));
+    assert_eq!(bench.counts().await["interaction_earned/delivered"], 1);
+    assert!(copy.stop().await);
+}

@@ -1,5 +1,6 @@
 //! What can be asked of tiers: where a member stands, and what stores and staff do.
 
+mod announce;
 mod entitlement;
 mod gift;
 mod standing;
@@ -15,6 +16,7 @@ use jifen_runtime::{Ctx, Failure, ask};
 
 use crate::store;
 
+pub use announce::AnnounceStandings;
 pub use entitlement::{UndoUse, UseEntitlement};
 pub use gift::Give;
 pub use standing::{Counts, StandingOfMember};

@@ -134,6 +134,22 @@ pub async fn save(tx: &mut PgConnection, standings: &Standings) -> Result<(), Fa
     Ok(())
 }
 
+/// Standings behind a member whose tier has ever changed, in the order of the members' ids.
+pub async fn list_risen(tx: &mut PgConnection, after: Uuid, limit: i64) -> Result<Standings, Failure> {
+    let rows = sqlx::query_as!(
+        Row,
+        "select member_id, qualifying, tier, tier_since, tier_version, changes, member_no, store, awaiting, active_on, warned_of,
+                decided_to, next_due, waiting
+         from standing where member_id > $1 and changes > 0 order by member_id limit $2",
+        after,
+        limit
+    )
+    .fetch_all(tx)
+    .await?;
+    let read = rows.into_iter().map(|row| Ok((MemberId(row.member_id), Standing::try_from(row)?)));
+    Ok(read.collect::<Result<_, BadRow>>()?)
+}
+
 /// Who is due on `day`, then who was not seen under the ladder of `version`: at most `limit`.
 pub async fn list_due(tx: &mut PgConnection, day: NaiveDate, version: u32, limit: i64) -> Result<Vec<Uuid>, Failure> {
     let mut due =

@@ -5,8 +5,11 @@ use chrono::DateTime;
 use futures_util::StreamExt;
 use jifen_contracts::{
     Problem, code,
-    endpoint::{Empty, Endpoint, MemberGet, MemberReply, MemberRequest, MemberStatus, StandingGet, StandingReply, TierCounts},
-    event::TierUpgraded,
+    endpoint::{
+        AnnounceRequest, Empty, Endpoint, MemberGet, MemberReply, MemberRequest, MemberStatus, StandingGet, StandingReply, TierAnnounce,
+        TierCounts,
+    },
+    event::{TierStanding, TierUpgraded},
 };
 use jifen_kernel::Points;
 use jifen_runtime::ask;
@@ -106,4 +109,32 @@ async fn a_member_without_entries_stands_lowest_and_a_stranger_is_unknown() {
         assert_eq!(standing(&env, stranger).await.expect_err("stranger").code, code::MEMBER_UNKNOWN.code, "{stranger:?}");
     }
     assert!(tier.stop().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_members_stand_can_be_said_once_more() {
+    let env = surroundings().await;
+    let tier = copy(&env, 500, &[preset()]).await;
+    publish(&env, &[settled("R1", 1, 60_000), settled("R2", 2, 4_999), settled("R3", 3, 5_000), settled("R4", 3, 20_000)]).await;
+    drained::<TierUpgraded>(&env, DURABLE).await;
+    let nats = env.nats("local").await;
+    let request = AnnounceRequest { operation_id: "announce-1".to_owned(), after: None };
+    let reply = ask::<TierAnnounce>(&nats, &request).await.expect("announced");
+    assert_eq!((reply.announced, reply.after), (2, None), "who never rose stands where everybody begins");
+    assert_eq!(ask::<TierAnnounce>(&nats, &request).await.expect("the same answer"), reply);
+    let said = drained::<TierStanding>(&env, DURABLE).await;
+    let said: Vec<_> = said.iter().map(|event| (event.data.member_id, event.data.tier.as_str(), event.sequence.as_deref())).collect();
+    let ordinal = tier_changes(&env, 3).await;
+    let of = jifen_contracts::envelope::sequence_text;
+    assert_eq!(said, [(member(1), "diamond", Some(of(1).as_str())), (member(3), "gold", Some(of(ordinal).as_str()))]);
+    assert!(tier.stop().await);
+}
+
+/// Both accruals in one batch are two steps or one.
+async fn tier_changes(env: &TestEnv, number: u128) -> i64 {
+    sqlx::query_scalar("select changes from standing where member_id = $1")
+        .bind(member(number).0)
+        .fetch_one(&env.pool("tier"))
+        .await
+        .expect("a row")
 }

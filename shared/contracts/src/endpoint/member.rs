@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use jifen_kernel::MemberId;
 use serde::{Deserialize, Serialize};
 
-use super::{CountsReply, Empty, Endpoint};
+use super::{AnnounceReply, AnnounceRequest, CountsReply, Empty, Endpoint};
 use crate::strict;
 
 /// A vehicle at registration: at least one of both.
@@ -390,4 +390,9 @@ endpoint!(
 endpoint!(
     /// `members`.
     MemberCounts = "api.member.member.counts", Empty => CountsReply
+);
+
+endpoint!(
+    /// Says once more what others know of members, for services that weren't there when it happened.
+    MemberAnnounce = "api.member.member.announce", AnnounceRequest => AnnounceReply
 );

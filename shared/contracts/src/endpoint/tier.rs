@@ -5,7 +5,7 @@ use jifen_kernel::{MemberId, Points};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{CountsReply, Empty, Endpoint, MemberRequest};
+use super::{AnnounceReply, AnnounceRequest, CountsReply, Empty, Endpoint, MemberRequest};
 use crate::{
     code::Text,
     program::{TierMetric, TierValue},
@@ -216,4 +216,9 @@ endpoint!(
 endpoint!(
     /// Mutating.
     TierApprove = "api.tier.member.approve", TierGiftRequest => TierGiftReply
+);
+
+endpoint!(
+    /// Says once more where members stand, for services that weren't there when they rose.
+    TierAnnounce = "api.tier.standing.announce", AnnounceRequest => AnnounceReply
 );

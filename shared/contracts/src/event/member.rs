@@ -106,6 +106,10 @@ pub struct MemberUpdated {
     pub birthday_from_year: Option<i32>,
     /// The state.
     pub status: MemberStatus,
+    /// Nothing has changed: it is said once more, for those who weren't there when it happened. The registration that they miss
+    /// doesn't come any more, and `at` is when it was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub announced: bool,
 }
 event!(MemberUpdated, "member", "updated", |event| Some(&event.store));
 

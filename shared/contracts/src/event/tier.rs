@@ -53,6 +53,27 @@ pub struct TierDowngraded {
 }
 event!(TierDowngraded, "tier", "downgraded", |event| Some(&event.store));
 
+/// tier: where a member stands, said once more for those who weren't there when it happened: nothing has changed. Envelope
+/// `sequence` is the standing's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct TierStanding {
+    /// Who.
+    pub member_id: MemberId,
+    /// The number on the card.
+    pub member_no: String,
+    /// The tier.
+    pub tier: Token,
+    /// How many changes of tier led here.
+    pub ordinal: i64,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// The program whose ladder decided.
+    pub program_version: u32,
+    /// The member's store.
+    pub store: StoreCode,
+}
+event!(TierStanding, "tier", "standing", |event| Some(&event.store));
+
 /// tier: a member will lose the tier unless something is added. Once a membership year.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TierDowngradeWarned {
