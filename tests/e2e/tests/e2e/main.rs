@@ -12,6 +12,7 @@ mod handed_in;
 mod killed;
 mod new_user;
 mod operator;
+mod refunds;
 mod same_result;
 mod servers;
 mod stores;
