@@ -1,6 +1,6 @@
 //! Everything that enters: one line each.
 
-use jifen_contracts::event::{AccrualSettled, MemberCodeIssued, MemberRegistered, TierUpgraded};
+use jifen_contracts::event::{AccrualSettled, MemberCodeIssued, MemberRegistered, Reversed, TierUpgraded};
 use jifen_runtime::{Event, Service};
 
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
 /// `evt.member.registered.v1.*`        durable `notification_registered`         [`Tell`] welcome
 /// `evt.member.code_issued.v1.*`       durable `notification_code_issued`        [`Tell`] activation code
 /// `evt.points.accrual_settled.v1.*`   durable `notification_settled`            [`Tell`] points earned; staff: call after a repair
+/// `evt.points.reversed.v1.*`          durable `notification_reversed`           [`Tell`] points taken back
 /// `evt.tier.upgraded.v1.*`            durable `notification_upgraded`           [`Tell`] tier upgraded
 /// [`MemberNews`]                      durable `notification_member_news`        [`Tell`] what happens to one member now and then
 /// [`CampaignNews`]                    durable `notification_campaign_news`      [`Tell`] campaign preheat and start
@@ -33,6 +34,7 @@ pub fn routes(service: Service) -> Service {
         .reads_event("notification_registered", Tell::<Event<MemberRegistered>>::new())
         .reads_event("notification_code_issued", Tell::<Event<MemberCodeIssued>>::new())
         .reads_event("notification_settled", Tell::<Event<AccrualSettled>>::new())
+        .reads_event("notification_reversed", Tell::<Event<Reversed>>::new())
         .reads_event("notification_upgraded", Tell::<Event<TierUpgraded>>::new())
         .reads("notification_member_news", &texts(&members), Tell::<MemberNews>::new())
         .reads("notification_campaign_news", &texts(&campaigns), Tell::<CampaignNews>::new())

@@ -107,6 +107,7 @@ pub const SERVICES: &[Service] = &[
             (STREAM_EVENTS, "notification_registered"),
             (STREAM_EVENTS, "notification_code_issued"),
             (STREAM_EVENTS, "notification_settled"),
+            (STREAM_EVENTS, "notification_reversed"),
             (STREAM_EVENTS, "notification_upgraded"),
             (STREAM_EVENTS, "notification_member_news"),
             (STREAM_EVENTS, "notification_campaign_news"),

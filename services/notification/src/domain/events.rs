@@ -5,11 +5,12 @@ use jifen_contracts::{
     endpoint::MemberStatus,
     event::{
         AccrualSettled, AccrualSource, CampaignPreheated, CampaignStarted, EntitlementGranted, EntryKind, Expired, Expiring,
-        MemberActivated, MemberCodeIssued, MemberLapseWarned, MemberLapsed, MemberRegistered, MemberUpdated, MonthDay, TierDowngradeWarned,
-        TierDowngraded, TierStanding, TierUpgraded,
+        MemberActivated, MemberCodeIssued, MemberLapseWarned, MemberLapsed, MemberRegistered, MemberUpdated, MonthDay, Reversed,
+        TierDowngradeWarned, TierDowngraded, TierStanding, TierUpgraded,
     },
     program::TaskKind,
 };
+use jifen_kernel::Points;
 
 use super::occasion::{Facts, From, Learned, Occasion, Reason, Rules};
 
@@ -182,6 +183,22 @@ impl Occasional for Expired {
             store: self.store.clone(),
             rules: Rules::Version(self.program_version),
             facts: Facts::Expired { points: self.points, on: self.on, balance: self.balance.active },
+        }]
+    }
+}
+
+impl Occasional for Reversed {
+    /// Once a correction, by what it took first: a bonus that it takes when that is posted is no second message. Nothing where no point
+    /// moves, nor of a lapse: its member was never activated.
+    fn occasions(&self) -> Vec<Occasion> {
+        let points: Points = self.entries.iter().map(|entry| entry.points).sum();
+        let Some(number) = self.number.as_ref().filter(|_| points.is_positive()) else { return Vec::new() };
+        vec![Occasion {
+            member_id: self.member_id,
+            business_key: format!("{}/{}/{number}", self.correction.as_str(), self.store),
+            store: self.store.clone(),
+            rules: Rules::InForceAt(self.at),
+            facts: Facts::Reversed { points, balance: self.balance.active, debt: self.balance.debt },
         }]
     }
 }

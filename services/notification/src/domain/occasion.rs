@@ -101,6 +101,15 @@ pub enum Facts {
         /// What can be spent now.
         balance: Points,
     },
+    /// A correction took points back.
+    Reversed {
+        /// How many.
+        points: Points,
+        /// What can be spent now.
+        balance: Points,
+        /// What is owed.
+        debt: Points,
+    },
     /// A higher tier was reached.
     TierUpgraded {
         /// Its code.
@@ -168,6 +177,7 @@ impl Facts {
             Self::Rewarded { .. } => MessageKind::InteractionEarned,
             Self::Expiring { .. } => MessageKind::PointsExpiring,
             Self::Expired { .. } => MessageKind::PointsExpired,
+            Self::Reversed { .. } => MessageKind::PointsReversed,
             Self::TierUpgraded { .. } => MessageKind::TierUpgraded,
             Self::DowngradeWarning { .. } => MessageKind::DowngradeWarning,
             Self::TierDowngraded { .. } => MessageKind::TierDowngraded,

@@ -86,6 +86,9 @@ pub fn params_of(
         Facts::Expired { points, on, balance } => {
             params.extend([("points", number(*points)), ("date", on.to_string()), ("balance", number(*balance))]);
         }
+        Facts::Reversed { points, balance, debt } => {
+            params.extend([("points", number(*points)), ("balance", number(*balance)), ("debt", number(*debt))]);
+        }
         Facts::TierUpgraded { to } | Facts::TierDowngraded { to } => params.push(("tier_name", tier(to)?)),
         Facts::DowngradeWarning { from, to, on } => {
             params.extend([("tier_name", tier(from)?), ("next_tier_name", tier(to)?), ("date", on.to_string())]);

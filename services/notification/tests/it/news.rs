@@ -3,8 +3,8 @@
 use jifen_contracts::{
     endpoint::MemberStatus,
     event::{
-        Balance, CodePurpose, EntitlementGranted, EntryKind, Expired, Expiring, MemberActivated, MemberCodeIssued, MemberLapseWarned,
-        TierDowngradeWarned, TierDowngraded,
+        AccrualSource, Balance, CodePurpose, CorrectionKind, EntitlementGranted, EntryKind, Expired, Expiring, MemberActivated,
+        MemberCodeIssued, MemberLapseWarned, Reversed, ReversedEntry, TierDowngradeWarned, TierDowngraded,
     },
 };
 use jifen_kernel::{Money, Points, Token};
@@ -194,4 +194,54 @@ async fn ends_of_points_are_told_once() {
         ]
     );
     assert!(copy.stop().await);
+}
+
+/// One message a correction, whatever comes twice or in two parts; none where no point moves, and none of a lapse.
+#[tokio::test]
+async fn points_taken_back_are_told_once_a_correction() {
+    let bench = Bench::start_at("2026-10-03T09:00:00+08:00").await;
+    bench.knows(1, &["sms:service"]);
+    bench.answer_contacts().await;
+    let copies = [bench.copy(500).await, bench.copy(500).await];
+    let entry = |points: i64| ReversedEntry {
+        entry_id: uuid::Uuid::from_u128(u128::from(points.unsigned_abs())),
+        reverses: uuid::Uuid::from_u128(7),
+        kind: EntryKind::Accrual,
+        rule: "earn@1".to_owned(),
+        category: None,
+        points: Points(points),
+        qualifying: true,
+        pending: false,
+    };
+    let reversed = |correction, number: Option<&str>, points: &[i64]| Reversed {
+        correction,
+        number: number.map(str::to_owned),
+        source: AccrualSource::Invoice,
+        store: store(),
+        document: "R1".to_owned(),
+        member_id: member(1),
+        member_no: "M1".to_owned(),
+        at: instant("2026-10-03T08:59:00+08:00"),
+        business_date: "2026-10-01".parse().expect("day"),
+        entries: points.iter().map(|points| entry(*points)).collect(),
+        paid: Vec::new(),
+        vehicle: None,
+        visit_lost: false,
+        paid_visit_lost: false,
+        balance: Balance { active: Points(0), debt: Points(500), ..Balance::default() },
+    };
+    let refund = reversed(CorrectionKind::Refund, Some("C1"), &[300, 200]);
+    let its_bonus = reversed(CorrectionKind::Refund, Some("C1"), &[50]);
+    bench.publish_all(std::slice::from_ref(&refund)).await;
+    bench.settle().await;
+    bench.publish_all(&[refund, its_bonus, reversed(CorrectionKind::Void, Some("C1"), &[100])]).await;
+    bench.publish_all(&[reversed(CorrectionKind::Refund, Some("C2"), &[]), reversed(CorrectionKind::Lapse, None, &[70])]).await;
+    bench.settle().await;
+    assert_eq!(
+        bench.texts().await,
+        ["+8613800000001 points_reversed 【会员中心】100 0 500 v1", "+8613800000001 points_reversed 【会员中心】500 0 500 v1"]
+    );
+    for copy in copies {
+        assert!(copy.stop().await);
+    }
 }

@@ -75,6 +75,7 @@ pub fn program(version: u32) -> AppliedProgram {
             template("tier_downgraded", "{{ tier_name }}"),
             template("entitlement_granted", "{{ benefit }} {{ count }} {{ date }}"),
             template("points_expiring", "{{ points }} {{ date }} {{ days }} {{ balance }}"),
+            template("points_reversed", "{{ points }} {{ balance }} {{ debt }}"),
             template("points_expired", "{{ points }} {{ date }} {{ balance }}"),
             template("downgrade_warning", "{{ tier_name }}>{{ next_tier_name }} {{ date }}"),
             { "kind": "interaction_earned", "class": "service", "template": "ACT", "valid_hours": 24, "text": "{{ what }} {{ points }}",

@@ -24,6 +24,7 @@ const KINDS: &[&str] = &[
     "grant_earned",
     "points_expiring",
     "points_expired",
+    "points_reversed",
     "tier_upgraded",
     "downgrade_warning",
     "tier_downgraded",

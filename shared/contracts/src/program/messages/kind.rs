@@ -26,6 +26,9 @@ pub enum MessageKind {
     PointsExpiring,
     /// Points ended. Parameters: `points`, `date` (their last day), `balance`, `store_name`.
     PointsExpired,
+    /// A refund, a void or a reopened bill took points back. Parameters: `points`, `balance`, `debt` (owed, repaid by the next
+    /// points), `store_name`.
+    PointsReversed,
     /// A higher tier. Parameters: `tier_name`, `store_name`.
     TierUpgraded,
     /// A tier will be lost. Parameters: `tier_name`, `next_tier_name`, `date` (the first day of the lower one), `store_name`.
@@ -78,7 +81,7 @@ impl ParamForm {
 
 impl MessageKind {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Welcome,
         Self::ActivationCode,
         Self::LapseWarning,
@@ -88,6 +91,7 @@ impl MessageKind {
         Self::GrantEarned,
         Self::PointsExpiring,
         Self::PointsExpired,
+        Self::PointsReversed,
         Self::TierUpgraded,
         Self::DowngradeWarning,
         Self::TierDowngraded,
@@ -109,6 +113,7 @@ impl MessageKind {
             Self::GrantEarned => "grant_earned",
             Self::PointsExpiring => "points_expiring",
             Self::PointsExpired => "points_expired",
+            Self::PointsReversed => "points_reversed",
             Self::TierUpgraded => "tier_upgraded",
             Self::DowngradeWarning => "downgrade_warning",
             Self::TierDowngraded => "tier_downgraded",
@@ -143,6 +148,7 @@ impl MessageKind {
             Self::InteractionEarned | Self::PartnerEarned | Self::GrantEarned => &["what", "points", "balance", "store_name"],
             Self::PointsExpiring => &["points", "date", "days", "balance", "store_name"],
             Self::PointsExpired => &["points", "date", "balance", "store_name"],
+            Self::PointsReversed => &["points", "balance", "debt", "store_name"],
             Self::TierUpgraded | Self::TierDowngraded => &["tier_name", "store_name"],
             Self::DowngradeWarning => &["tier_name", "next_tier_name", "date", "store_name"],
             Self::EntitlementGranted => &["benefit", "count", "date", "store_name"],
@@ -155,7 +161,7 @@ impl MessageKind {
     pub fn form(param: &str) -> ParamForm {
         match param {
             "member_no" | "code" => ParamForm::Code,
-            "points" | "bonus" | "balance" | "minutes" | "count" | "days" => ParamForm::Number,
+            "points" | "bonus" | "balance" | "debt" | "minutes" | "count" | "days" => ParamForm::Number,
             "date" | "end_date" => ParamForm::Date,
             _ => ParamForm::Name,
         }

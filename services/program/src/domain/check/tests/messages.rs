@@ -107,8 +107,8 @@ fn every_other_slip_is_found_in_its_line() {
         ("promotions_a_week = 2", "per_day = 2", "messages.toml:11 limits.per_day:", "unknown key"),
         ("class = \"verify\"", "class = \"service\"", "messages.toml:39 message.class:", "must be \"verify\""),
         ("valid_minutes = 10", "valid_minutes = 0", "messages.toml:43 message.valid_minutes:", "1 to 1440"),
-        ("参加。拒收请回复R", "参加。", "messages.toml:121 message.text:", "must end with \"拒收请回复R\""),
-        (". Reply R to opt out", ".", "messages.toml:122 message.text_en:", "must end with"),
+        ("参加。拒收请回复R", "参加。", "messages.toml:129 message.text:", "must end with \"拒收请回复R\""),
+        (". Reply R to opt out", ".", "messages.toml:130 message.text_en:", "must end with"),
         ("text_en = \"You earned {{ points }}", "text_en = \"You earned {{ pts }}", "messages.toml:26 message.text_en:", "{{ pts }}"),
     ] {
         expect_one(&spoiled("messages.toml", from, to), expected, containing);
