@@ -72,6 +72,13 @@ enum Verb {
         /// The number on the card.
         member_no: String,
     },
+    /// Adjustments of accounts: points given or taken by staff, above a limit with a second person.
+    #[command(subcommand)]
+    Adjust(verbs::adjust::Verb),
+    /// Freezes an account: it earns, and nothing of it can be held, spent or taken.
+    Freeze(verbs::freeze::Options),
+    /// Ends the freezing of an account.
+    Unfreeze(verbs::freeze::Options),
     /// Explains an entry of the ledger, or why a document earned nothing: computed again under its own rules.
     Explain(verbs::explain::Options),
     /// Publishes documents as a POS does, and waits for their receipts.
@@ -146,6 +153,9 @@ async fn dispatch(verb: Verb, settings: Settings) -> Result<ExitCode> {
         Verb::Demo(options) => demo::run(&settings, &options, out).await?,
         Verb::Doctor => return verbs::doctor::doctor(&settings, out).await,
         Verb::Account { member_no } => verbs::account::account(&settings, &member_no, out).await?,
+        Verb::Adjust(verb) => verbs::adjust::run(&settings, verb, out).await?,
+        Verb::Freeze(options) => verbs::freeze::freeze(&settings, options, out).await?,
+        Verb::Unfreeze(options) => verbs::freeze::unfreeze(&settings, options, out).await?,
         Verb::Explain(options) => verbs::explain::explain(&settings, options, out).await?,
         Verb::Publish(options) => return verbs::publish::publish(&settings, &options, out).await,
         Verb::Import(options) => return import::run(&settings, options, out).await,

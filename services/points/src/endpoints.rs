@@ -118,6 +118,8 @@ fn listed_entry(entry: listing::ListedEntry) -> Entry {
         sequence: entry.sequence,
         kind: entry.posted.kind,
         points: entry.posted.points,
+        debit: entry.debit,
+        credit: entry.credit,
         store: entry.store,
         document: entry.document,
         rule: entry.posted.rule,

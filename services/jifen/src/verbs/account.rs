@@ -1,10 +1,7 @@
 //! `jifen account`: a member's points, tier and last entries.
 
 use anyhow::Result;
-use jifen_contracts::{
-    endpoint::{AccountGet, EntriesList, EntriesRequest, MemberGet, MemberRequest, StandingGet},
-    event::EntryKind,
-};
+use jifen_contracts::endpoint::{AccountGet, EntriesList, EntriesRequest, MemberGet, MemberRequest, StandingGet};
 
 use crate::{client::Client, output::Printer, settings::Settings};
 
@@ -42,9 +39,12 @@ pub async fn show(client: &Client, member_no: &str, out: Printer) -> Result<()> 
         out.line(format!("  权益 {} ({})   剩余 {}/{}   有效至 {}", one.name.zh, one.benefit, one.left, one.count, one.valid_until));
     }
     out.line(format!(
-        "可用 active {}   待生效 pending {}   冻结 reserved {}   欠分 debt {}   累计 lifetime {}",
+        "可用 active {}   待生效 pending {}   预扣 reserved {}   欠分 debt {}   累计 lifetime {}",
         account.active, account.pending, account.reserved, account.debt, account.lifetime
     ));
+    if account.frozen {
+        out.line("账户已冻结 frozen：可积分，不可使用");
+    }
     for expiring in &account.expiring {
         out.line(format!("  到期 {}  {} 分", expiring.on, expiring.points));
     }
@@ -52,7 +52,7 @@ pub async fn show(client: &Client, member_no: &str, out: Printer) -> Result<()> 
     let rows = entries.entries.into_iter().map(|entry| {
         vec![
             entry.sequence.to_string(),
-            format!("{}{}", sign(entry.kind), entry.points),
+            format!("{}{}", sign(&entry.debit, &entry.credit), entry.points),
             entry.kind.as_str().to_owned(),
             entry.store,
             entry.document,
@@ -65,11 +65,33 @@ pub async fn show(client: &Client, member_no: &str, out: Printer) -> Result<()> 
     Ok(())
 }
 
-/// What an entry does to all that the member has: an activation only moves it.
-fn sign(kind: EntryKind) -> &'static str {
-    match kind {
-        EntryKind::Lapse | EntryKind::Reversal | EntryKind::Capture | EntryKind::Expiry => "-",
-        EntryKind::Activation | EntryKind::Repayment | EntryKind::Hold | EntryKind::Release => "=",
-        _ => "+",
+/// What an entry does to all that the member has: many only move it. What leaves `debt` for outside is owed.
+fn sign(debit: &str, credit: &str) -> &'static str {
+    let own = |name: &str| ["active", "pending", "reserved", "debt"].contains(&name);
+    match (own(debit), own(credit)) {
+        (false, _) => "+",
+        (true, false) => "-",
+        (true, true) => "=",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sign;
+
+    #[test]
+    fn a_sign_says_what_becomes_of_all_that_a_member_has() {
+        for (debit, credit, expected) in [
+            ("issued:SH01", "active", "+"),
+            ("active", "reserved", "="),
+            ("reserved", "redeemed:SH02", "-"),
+            ("redeemed:SH02", "active", "+"),
+            ("active", "debt", "="),
+            ("debt", "issued:SH01", "-"),
+            ("adjusted", "active", "+"),
+            ("active", "adjusted", "-"),
+        ] {
+            assert_eq!(sign(debit, credit), expected, "{debit} -> {credit}");
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! The operator's verbs, one file each.
 
 pub mod account;
+pub mod adjust;
 pub mod dead_letters;
 pub mod doctor;
 pub mod explain;
+pub mod freeze;
 pub mod migrate;
 pub mod program;
 pub mod publish;

@@ -31,7 +31,7 @@ pub fn why(entry: &ListedEntry) -> Text {
         EntryKind::Return => Text::new("所抵扣的结算单作废，积分退回", "what they were spent on was voided: points came back"),
         EntryKind::Expiry => Text::new("积分到期", "expired unspent"),
         EntryKind::Revival => Text::new("过期积分恢复", "expired points live again"),
-        EntryKind::Adjustment => Text::new("人工调整", "adjusted by staff"),
+        EntryKind::Adjustment => of_adjustment(entry),
         EntryKind::Import => Text::new("期初余额导入", "an opening balance"),
     }
 }
@@ -67,6 +67,16 @@ fn of_reversal(rule: &str) -> Text {
         "refund" => Text::new(format!("退款 {number}，积分冲回"), format!("refund {number}: points taken back")),
         "void" => Text::new(format!("结算单作废 {number}，积分冲回"), format!("the invoice was voided by {number}: points taken back")),
         _ => Text::new(format!("结算单由 {number} 取代，积分冲回"), format!("the invoice was replaced by {number}: points taken back")),
+    }
+}
+
+/// The rule of an adjustment is `adjustment:<reason>@<version>`.
+fn of_adjustment(entry: &ListedEntry) -> Text {
+    let reason = entry.posted.rule.split([':', '@']).nth(1).unwrap_or_default();
+    if entry.debit == "active" {
+        Text::new(format!("人工扣减（{reason}）"), format!("taken by staff ({reason})"))
+    } else {
+        Text::new(format!("人工增加（{reason}）"), format!("given by staff ({reason})"))
     }
 }
 

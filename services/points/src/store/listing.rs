@@ -37,6 +37,10 @@ pub struct ListedEntry {
     pub posted_at: DateTime<Utc>,
     /// Its hash, hex.
     pub hash: String,
+    /// The account debited.
+    pub debit: String,
+    /// The account credited.
+    pub credit: String,
 }
 
 /// A row of the ledger, without its place in the books.
@@ -60,6 +64,8 @@ struct Row {
     base: Option<i64>,
     posted_at: DateTime<Utc>,
     hash: Vec<u8>,
+    debit: String,
+    credit: String,
 }
 
 impl TryFrom<Row> for ListedEntry {
@@ -89,6 +95,8 @@ impl TryFrom<Row> for ListedEntry {
             base: row.base,
             posted_at: row.posted_at,
             hash: hex::encode(row.hash),
+            debit: row.debit,
+            credit: row.credit,
         })
     }
 }
@@ -98,7 +106,7 @@ pub async fn list(pool: &PgPool, member_id: MemberId, before: i64, limit: i64) -
     let rows = sqlx::query_as!(
         Row,
         "select sequence, entry_id, kind, points, source, of_entry, store, document, category, rule, qualifying, pending, lot_id, expires_on,
-                paid_fen, rate, base, posted_at, hash
+                paid_fen, rate, base, posted_at, hash, debit, credit
          from entry where member_id = $1 and sequence < $2 order by sequence desc limit $3",
         member_id.0,
         before,
@@ -114,7 +122,7 @@ pub async fn find(pool: &PgPool, member_id: MemberId, entry_id: Uuid) -> Result<
     let row = sqlx::query_as!(
         Row,
         "select sequence, entry_id, kind, points, source, of_entry, store, document, category, rule, qualifying, pending, lot_id, expires_on,
-                paid_fen, rate, base, posted_at, hash
+                paid_fen, rate, base, posted_at, hash, debit, credit
          from entry where member_id = $1 and entry_id = $2",
         member_id.0,
         entry_id

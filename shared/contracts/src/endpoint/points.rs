@@ -78,8 +78,14 @@ pub struct Entry {
     pub sequence: i64,
     /// What it is about.
     pub kind: EntryKind,
-    /// Credited to the member; of an `activation` made spendable, of a `lapse` taken back.
+    /// How many moved.
     pub points: Points,
+    /// From where: the member's `active`, `pending`, `reserved` or `debt` (what leaves there is owed), or outside, `issued:SH01` and the like.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub debit: String,
+    /// To where: what gets to `debt` is owed no longer.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub credit: String,
     /// Where the document came from.
     pub store: String,
     /// The document.

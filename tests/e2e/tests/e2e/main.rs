@@ -16,5 +16,6 @@ mod refunds;
 mod same_result;
 mod servers;
 mod stores;
+mod till;
 mod travel;
 mod waiting;
