@@ -27,6 +27,8 @@ mod who {
     pub const LEAP: usize = 12;
     pub const A: usize = 13;
     pub const B: usize = 14;
+    pub const INSURED: usize = 15;
+    pub const FREE: usize = 16;
 }
 
 struct Group {
@@ -65,6 +67,17 @@ impl Group {
 
     async fn active(&self, member_no: &str) -> i64 {
         self.account(member_no).await["active"].as_i64().expect("points")
+    }
+
+    /// Visits, and those that the customer paid for.
+    async fn visits(&self, member_no: &str) -> (i64, i64) {
+        self.system.quiet(&self.client).await;
+        let standing = self.client.ask("api.tier.standing.get", &json!({ "member_no": member_no })).await.expect("a standing");
+        let of = |metric: &str| {
+            let found = standing["metrics"].as_array().expect("metrics").iter().find(|one| one["metric"] == metric);
+            found.map_or(0, |one| one["value"].as_i64().expect("a count"))
+        };
+        (of("visits"), of("paid_visits"))
     }
 
     async fn tier(&self, member_no: &str) -> String {
@@ -150,7 +163,9 @@ async fn earning_follows_the_exact_defaults() {
     let mut group = Group { system, client };
     let born = |month: u32| json!({ "birthday": format!("1990-{month:02}-15") });
     let mut cards = std::collections::BTreeMap::new();
-    for person in [who::CAP, who::WEEK, who::AFTER, who::HALF, who::BUDGET, who::SHARE, who::DELAYED, who::A, who::B] {
+    for person in
+        [who::CAP, who::WEEK, who::AFTER, who::HALF, who::BUDGET, who::SHARE, who::DELAYED, who::A, who::B, who::INSURED, who::FREE]
+    {
         cards.insert(person, group.register(person, born(6)).await);
     }
     cards.insert(who::GOLD, group.register(who::GOLD, born(10)).await);
@@ -190,6 +205,28 @@ async fn earning_follows_the_exact_defaults() {
     group.client.ask("api.ingest.document.assign", &assign).await.expect("assigned");
     assert_eq!(group.active(&cards[&who::B]).await, 1_600, "default 7: the one chosen earns");
     assert_eq!(group.active(&cards[&who::A]).await, 0);
+
+    let visit = async |who: usize, number: &str, lines: Value| {
+        let bill = json!({
+            "store": "SH03", "invoice_no": number, "issued_at": "2026-10-03T10:00:00+08:00",
+            "customer": { "phone": phone(who), "vin": vin(who) }, "lines": lines,
+        });
+        let sha256 = group.client.send_invoice(&bill).await;
+        assert_eq!(group.client.receipt(&sha256).await["status"], "accepted");
+    };
+    let line = |line: u32, payer: &str, yuan: &str| json!({ "line": line, "category": "repair", "payer": payer, "amount": yuan });
+    visit(who::INSURED, "D13a", json!([line(1, "insurance", "8000.00"), line(2, "customer", "500.00")])).await;
+    visit(who::INSURED, "D13b", json!([line(1, "insurance", "300.00")])).await;
+    let gift = json!([{ "line": 1, "category": "maintenance", "payer": "goodwill", "amount": "600.00" }]);
+    visit(who::FREE, "D13c", gift).await;
+    assert_eq!(
+        group.visits(&cards[&who::INSURED]).await,
+        (1, 1),
+        "default 13: insurer 8,000 and customer 500, whatever the bills of the day"
+    );
+    assert_eq!(group.active(&cards[&who::INSURED]).await, 600, "default 19: an accident earns on the customer's own share");
+    assert_eq!(group.visits(&cards[&who::FREE]).await, (1, 0), "default 13: the first maintenance for nothing");
+    assert_eq!(group.active(&cards[&who::FREE]).await, 0);
 
     group.at("2026-10-08T04:00:00Z").await;
     group.bill(who::AFTER, "SH01", "D6b", "2026-10-07T16:00:00Z", ("maintenance", "100.00")).await;

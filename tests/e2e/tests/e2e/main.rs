@@ -2,6 +2,7 @@
 //! wire contract.
 
 mod amnesia;
+mod any_order;
 mod bad_documents;
 mod costs;
 mod defaults;
