@@ -81,6 +81,8 @@ enum Verb {
     Unfreeze(verbs::freeze::Options),
     /// Explains an entry of the ledger, or why a document earned nothing: computed again under its own rules.
     Explain(verbs::explain::Options),
+    /// Checks the ledger against itself, its seals and the anchors outside the database; proves one entry, or checks such a proof.
+    Verify(verbs::verify::Options),
     /// Publishes documents as a POS does, and waits for their receipts.
     Publish(verbs::publish::Options),
     /// Imports invoices from a DMS's export (CSV).
@@ -157,6 +159,7 @@ async fn dispatch(verb: Verb, settings: Settings) -> Result<ExitCode> {
         Verb::Freeze(options) => verbs::freeze::freeze(&settings, options, out).await?,
         Verb::Unfreeze(options) => verbs::freeze::unfreeze(&settings, options, out).await?,
         Verb::Explain(options) => verbs::explain::explain(&settings, options, out).await?,
+        Verb::Verify(options) => return verbs::verify::verify(&settings, &options, out).await,
         Verb::Publish(options) => return verbs::publish::publish(&settings, &options, out).await,
         Verb::Import(options) => return import::run(&settings, options, out).await,
         Verb::Store(verb) => verbs::store::run(&settings, verb, out).await?,

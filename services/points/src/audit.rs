@@ -67,12 +67,17 @@ pub struct Report {
     pub seals: u64,
     /// Of them: held against an anchor.
     pub anchored: u64,
-    seen: BTreeSet<(What, Option<Uuid>, Option<i64>, Option<i64>, Option<&'static str>)>,
+    seen: BTreeSet<Same>,
+    named: BTreeSet<(What, Uuid)>,
 }
+
+/// What makes two findings one: seals and anchors may both tell of the same entry.
+type Same = (What, Option<Uuid>, Option<i64>, Option<i64>, Option<&'static str>);
 
 impl Report {
     fn add(&mut self, finding: Finding) {
-        let key = (finding.what, finding.member_id.map(|member| member.0), finding.sequence, finding.seal.filter(|_| finding.sequence.is_none()), finding.column);
+        let seal = finding.seal.filter(|_| finding.sequence.is_none());
+        let key = (finding.what, finding.member_id.map(|member| member.0), finding.sequence, seal, finding.column.or(finding.why));
         if self.findings.len() >= KEPT {
             self.more += 1;
         } else if finding.lot_id.is_some() || self.seen.insert(key) {

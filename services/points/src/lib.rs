@@ -24,6 +24,7 @@
 //! `member_id`, new members behind known ones), then partners' budgets (in the order of their codes). Entries, lots and the claims of
 //! accruals without an invoice are written under their account's lock.
 
+pub mod audit;
 pub mod domain;
 mod endpoints;
 mod handlers;

@@ -1,5 +1,6 @@
 //! What an administrator makes once in a database: for each service an owner that nobody logs in as, a migrator, a
-//! runtime role that sees its own schema and nothing else, and the schema; for the installation the table of key ids.
+//! runtime role that sees its own schema and nothing else, and the schema; for the ledger a role that only reads it; for the
+//! installation the table of key ids.
 //! One transaction under a lock; running it again repairs what was changed.
 //!
 //! The same text is printed for a DBA who would rather run it (`jifen migrate --print-sql`).
@@ -14,6 +15,11 @@ use crate::keys::Keys;
 
 /// Chosen once; two starts on one database wait for each other here.
 const LOCK: i64 = 0x6a69_6665_6e00_0001;
+
+/// The role that checks the ledger is named as a service's.
+pub const AUDITOR: &str = "auditor";
+/// The service whose tables it reads.
+const AUDITED: &str = "points";
 
 /// Why the database could not be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -156,7 +162,35 @@ grant insert on jifen.key to {migrator};
             search_path_sql(database, service),
         );
     }
+    if services.contains(&AUDITED) {
+        sql.push_str(&auditor_sql(database, &password(&runtime_role(AUDITOR))));
+    }
     sql
+}
+
+/// Whoever checks the ledger: reads all of its tables and changes nothing.
+fn auditor_sql(database: &str, password: &str) -> String {
+    let (auditor, owner, schema) = (runtime_role(AUDITOR), owner_role(AUDITED), quote(AUDITED));
+    format!(
+        "{}alter role {auditor} login password {password};
+grant usage on schema {schema} to {auditor};
+grant select on all tables in schema {schema} to {auditor};
+alter default privileges for role {owner} in schema {schema} grant select on tables to {auditor};
+{}",
+        role_sql(&auditor),
+        auditor_in_database_sql(database)
+    )
+}
+
+fn auditor_in_database_sql(database: &str) -> String {
+    let (auditor, on_database) = (runtime_role(AUDITOR), quote(database));
+    format!(
+        "grant connect on database {on_database} to {auditor};
+alter role {auditor} in database {on_database} set search_path = {};
+alter role {auditor} in database {on_database} set default_transaction_read_only = on;
+",
+        quote(AUDITED)
+    )
 }
 
 /// Where a service's roles find their tables in this database. A copy of a database does not bring it along.
@@ -173,6 +207,9 @@ pub fn copy_sql(database: &str, services: &[&str]) -> String {
         sql.push_str(&search_path_sql(database, service));
         let (migrator, runtime) = (migrator_role(service), runtime_role(service));
         let _ = writeln!(sql, "grant connect on database {} to {migrator}, {runtime};", quote(database));
+    }
+    if services.contains(&AUDITED) {
+        sql.push_str(&auditor_in_database_sql(database));
     }
     sql
 }

@@ -43,10 +43,12 @@ pub struct PostgresOptions {
 impl PostgresOptions {
     /// Postgres's port unless another is chosen: not the standard one, which may be taken.
     pub const DEFAULT_PORT: u16 = 15_432;
+    /// The database's name unless another is chosen.
+    pub const DEFAULT_DATABASE: &str = "jifen";
 
     /// The product's settings.
     pub fn new(bin: PathBuf) -> Self {
-        Self { bin, port: Self::DEFAULT_PORT, database: "jifen".into(), unsafe_fast: false }
+        Self { bin, port: Self::DEFAULT_PORT, database: Self::DEFAULT_DATABASE.into(), unsafe_fast: false }
     }
 }
 

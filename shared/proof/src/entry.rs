@@ -68,6 +68,35 @@ pub struct Entry<'a> {
 pub const INVOICE: &str = "invoice";
 
 impl Entry<'_> {
+    /// With texts of its own.
+    pub fn into_owned(self) -> Entry<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Entry {
+            debit: own(self.debit),
+            credit: own(self.credit),
+            kind: own(self.kind),
+            source: own(self.source),
+            store: own(self.store),
+            document: own(self.document),
+            category: own(self.category),
+            rule: own(self.rule),
+            rate: self.rate.map(own),
+            member_id: self.member_id,
+            sequence: self.sequence,
+            entry_id: self.entry_id,
+            points: self.points,
+            ordinal: self.ordinal,
+            qualifying: self.qualifying,
+            pending: self.pending,
+            lot_id: self.lot_id,
+            expires_on: self.expires_on,
+            paid_fen: self.paid_fen,
+            base: self.base,
+            posted_at: self.posted_at,
+            of_entry: self.of_entry,
+        }
+    }
+
     /// Its hash behind `previous`. Every text stands with its length, so no two entries read alike.
     pub fn hash(&self, previous: &Hash) -> Hash {
         // What an invoice earns is hashed as ever; other entries say besides what they rest on.

@@ -12,3 +12,4 @@ pub mod publish;
 pub mod rejects;
 pub mod replay;
 pub mod store;
+pub mod verify;

@@ -1,10 +1,6 @@
 //! The proof of one entry, made from what is stored and checked before it is handed out.
 
-use jifen_proof::{
-    EntryProof, Hash, NotProven,
-    proof::FORMAT,
-    seal::Tree,
-};
+use jifen_proof::{EntryProof, Hash, NotProven, proof::FORMAT, seal::Tree};
 use jifen_runtime::Failure;
 use sqlx::PgConnection;
 use uuid::Uuid;

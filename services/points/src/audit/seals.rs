@@ -194,18 +194,24 @@ async fn missing(
 async fn name(connection: &mut PgConnection, report: &mut Report, member: Option<Uuid>, anchor: &Seal) -> Result<(), Failure> {
     let heads: Vec<_> = anchor.short_heads().into_iter().filter(|head| member.is_none_or(|member| head.member_id == member)).collect();
     let places: Vec<_> = heads.iter().map(|head| (head.member_id, head.sequence)).collect();
-    let stored = store::load_hashes(connection, &places).await?;
+    let mut stored = store::load_places(connection, &places).await?;
     for head in heads {
-        let at = stored.get(&(head.member_id, head.sequence));
-        let what = match at {
+        let Some(at) = stored.remove(&(head.member_id, head.sequence)) else { continue };
+        let what = match &at.entry {
             None => What::CutTail,
             Some((_, hash)) if !head.is_of(hash) => What::Rewritten,
             Some(_) => continue,
         };
+        // What follows in the same chain follows from it.
+        if !report.named.insert((what, head.member_id)) {
+            continue;
+        }
         report.add(Finding {
             member_id: Some(MemberId(head.member_id)),
+            member_no: at.member_no,
             sequence: Some(head.sequence),
-            entry_id: at.map(|(entry, _)| *entry),
+            from: Some(at.behind.map_or(1, |behind| behind + 1).min(head.sequence)),
+            entry_id: at.entry.map(|(entry, _)| entry),
             seal: Some(anchor.statement.seal),
             ..Finding::new(what)
         });

@@ -102,8 +102,12 @@ impl Side {
     }
 }
 
-/// What an entry does to all that was ever earned: corrections, spending, expiry and adjustments have rules of their own.
-fn effect_on_lifetime(kind: EntryKind) -> i64 {
+/// Whether an entry raises (1) or lowers (-1) all that was ever earned, in which counts what qualifies, and what partners and campaigns
+/// give. Spending, expiry and adjustments have rules of their own.
+pub fn on_lifetime(kind: EntryKind, source: AccrualSource, qualifying: bool) -> i64 {
+    if !qualifying && !matches!(source, AccrualSource::PartnerPurchase | AccrualSource::Grant) {
+        return 0;
+    }
     match kind {
         EntryKind::Accrual | EntryKind::FirstSpending | EntryKind::Bonus | EntryKind::Interaction | EntryKind::Partner => 1,
         EntryKind::Lapse | EntryKind::Reversal => -1,
@@ -133,11 +137,6 @@ impl Movement {
             qualifying: false,
             of_entry: None,
         }
-    }
-
-    /// Counts in all that was ever earned: what qualifies, and what partners and campaigns give.
-    fn in_lifetime(&self) -> bool {
-        self.qualifying || matches!(self.source, AccrualSource::PartnerPurchase | AccrualSource::Grant)
     }
 }
 
@@ -214,9 +213,7 @@ impl Account {
             Side::Debt => self.balance.debt = self.balance.debt - points,
             Side::Outside(_) => {}
         }
-        if movement.in_lifetime() {
-            self.lifetime += Points(points.0 * effect_on_lifetime(movement.kind));
-        }
+        self.lifetime += Points(points.0 * on_lifetime(movement.kind, movement.source, movement.qualifying));
         self.append(from.into_name(), to.into_name().into(), movement, pending)
     }
 
@@ -241,8 +238,13 @@ pub fn issued_by(store: &StoreCode) -> String {
 
 /// The hash of an entry behind `previous`.
 pub fn hash_of(previous: &Head, entry: &Entry) -> Head {
+    said(entry).hash(&jifen_proof::Hash(*previous)).0
+}
+
+/// What its hash covers.
+pub fn said(entry: &Entry) -> jifen_proof::Entry<'_> {
     let movement = &entry.movement;
-    let said = jifen_proof::Entry {
+    jifen_proof::Entry {
         member_id: entry.member_id.0,
         sequence: entry.sequence,
         entry_id: movement.entry_id,
@@ -265,8 +267,7 @@ pub fn hash_of(previous: &Head, entry: &Entry) -> Head {
         base: movement.base.map(|base| base.0),
         posted_at: movement.posted_at,
         of_entry: movement.of_entry,
-    };
-    said.hash(&jifen_proof::Hash(*previous)).0
+    }
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ pub struct AuditedLot {
 struct LotSum {
     active: i128,
     pending: i128,
-    /// The store that the first entry took the points from.
+    /// The store in whose books the first entry took the points from outside.
     funder: Option<String>,
     last: Option<(i64, Uuid)>,
 }
@@ -152,7 +152,11 @@ impl MemberAudit {
                 if self.hash.is_some_and(|before| said.hash(&before) != row.hash) {
                     let (before, known) = (self.sequence, self.sealed_at(self.sequence));
                     // One that stands as it was sealed was not altered.
-                    let from = if before > 0 && sequence == before + 1 && known.is_none_or(|head| Some(head) != self.hash) { before } else { sequence };
+                    let from = if before > 0 && sequence == before + 1 && known.is_none_or(|head| Some(head) != self.hash) {
+                        before
+                    } else {
+                        sequence
+                    };
                     self.find(What::Edited, Some(sequence), Some(id)).from = Some(from);
                 }
             }
@@ -202,7 +206,9 @@ impl MemberAudit {
         lot.active += points * (i128::from(said.credit == "active") - i128::from(said.debit == "active"));
         lot.pending += points * (i128::from(said.credit == "pending") - i128::from(said.debit == "pending"));
         if lot.last.is_none() {
-            lot.funder = said.debit.strip_prefix("issued:").map(str::to_owned);
+            // A partner's points are in the books of the store whose document brought them.
+            let by_partner = said.debit.starts_with("partner:").then_some(&*said.store);
+            lot.funder = said.debit.strip_prefix("issued:").or(by_partner).map(str::to_owned);
         }
         lot.last = Some((row.sequence, row.entry_id));
     }
@@ -280,3 +286,111 @@ impl MemberAudit {
     }
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        account::{Account, Entry as Posted},
+        post_invoice::{decide_posting, decide_value},
+        samples::{applied, invoice, member},
+    };
+
+    /// An account with six entries in three lots, as they are stored.
+    fn ledger() -> (Account, Vec<Posted>) {
+        let mut account = Account::new(member(1), "M1".to_owned());
+        let (program, at) = (applied(), chrono::DateTime::UNIX_EPOCH);
+        let mut ids = 0_u128;
+        let mut posted = Vec::new();
+        for (number, category) in [("A", "repair"), ("B", "maintenance"), ("C", "parts"), ("D", "repair"), ("E", "parts")] {
+            let bill = invoice(number, category, "100");
+            let valued = decide_value(&bill, &program, at).expect("rates");
+            let mut next_id = || {
+                ids += 1;
+                Uuid::from_u128(ids)
+            };
+            posted.extend(decide_posting(&mut account, &bill, &valued, &program, false, at, &mut next_id).entries);
+        }
+        (account, posted)
+    }
+
+    fn audit(account: &Account, posted: &[Posted], sealed: &[(i64, i64)]) -> MemberAudit {
+        let mut lots: BTreeMap<Uuid, i64> = BTreeMap::new();
+        for entry in posted {
+            *lots.entry(entry.movement.lot_id).or_default() += entry.movement.points.0;
+        }
+        let head = |at: i64| Hash(posted[usize::try_from(at - 1).expect("place")].hash);
+        MemberAudit {
+            account: Some(AuditedAccount {
+                member_no: account.member_no.clone(),
+                balance: account.balance,
+                lifetime: account.lifetime,
+                first_spending_ordinal: account.first_spending_ordinal,
+                sequence: account.sequence,
+                head: Hash(account.head),
+            }),
+            sealed: sealed.iter().map(|(behind, at)| SealedHead { sequence: *at, behind: *behind, head: head(*at), seal: *at }).collect(),
+            lots: lots.into_iter().map(|(lot_id, left)| AuditedLot { lot_id, store: "SH01".to_owned(), left, pending: false }).collect(),
+            ..MemberAudit::new(account.member_id)
+        }
+    }
+
+    fn shown(entry: &Posted) -> AuditedEntry {
+        let said = crate::domain::account::said(entry).into_owned();
+        let first = entry.movement.kind == jifen_contracts::event::EntryKind::FirstSpending;
+        AuditedEntry {
+            member_id: entry.member_id,
+            sequence: entry.sequence,
+            entry_id: entry.movement.entry_id,
+            hash: Hash(entry.hash),
+            said: Ok(said),
+            on_lifetime: 1,
+            first_spending: if first { entry.movement.ordinal } else { 0 },
+        }
+    }
+
+    /// What is found after this was done to the rows.
+    fn found(change: impl FnOnce(&mut MemberAudit, &mut Vec<AuditedEntry>)) -> Vec<(What, i64, i64)> {
+        let (account, posted) = ledger();
+        let mut audit = audit(&account, &posted, &[(0, 2), (2, 4)]);
+        let mut rows: Vec<AuditedEntry> = posted.iter().map(shown).collect();
+        change(&mut audit, &mut rows);
+        for row in rows {
+            audit.entry(row);
+        }
+        audit.end().iter().map(|finding| (finding.what, finding.from.unwrap_or(0), finding.sequence.unwrap_or(0))).collect()
+    }
+
+    #[test]
+    fn what_nobody_touched_is_sound() {
+        assert_eq!(found(|_, _| ()), []);
+    }
+
+    #[test]
+    fn each_place_is_named() {
+        let document = |row: &mut AuditedEntry| row.said.as_mut().expect("said").document = "X".into();
+        // The one before is out of the question where it stands as it was sealed.
+        assert_eq!(found(|_, rows| document(&mut rows[2])), [(What::Edited, 3, 3)]);
+        assert_eq!(found(|_, rows| document(&mut rows[3])), [(What::Edited, 3, 4)]);
+        assert_eq!(found(|_, rows| rows[3].hash = Hash([9; 32])), [(What::Edited, 3, 4), (What::Rewritten, 3, 4), (What::Edited, 4, 5)]);
+        assert_eq!(found(|_, rows| drop(rows.remove(2)))[0], (What::Missing, 3, 3));
+        assert_eq!(found(|_, rows| rows.truncate(3))[0], (What::CutTail, 4, 4));
+        assert_eq!(found(|_, rows| rows.truncate(5))[0], (What::CutTail, 6, 6));
+        assert_eq!(found(|audit, _| audit.account.as_mut().expect("account").sequence = 5), [(What::Inserted, 6, 6)]);
+        assert_eq!(found(|audit, _| audit.account.as_mut().expect("account").head = Hash::NONE), [(What::Head, 6, 6)]);
+        assert_eq!(found(|audit, _| audit.account = None), [(What::NoAccount, 6, 6)]);
+        assert_eq!(found(|audit, _| audit.lots[0].left -= 1).len(), 1);
+    }
+
+    #[test]
+    fn a_history_that_was_computed_again_is_not_the_sealed_one() {
+        let rewritten = found(|audit, rows| {
+            rows[2].said.as_mut().expect("said").document = "X".into();
+            for at in 2..rows.len() {
+                let before = rows[at - 1].hash;
+                rows[at].hash = rows[at].said.as_ref().expect("said").hash(&before);
+            }
+            audit.account.as_mut().expect("account").head = rows[5].hash;
+        });
+        assert_eq!(rewritten, [(What::Rewritten, 3, 4)]);
+    }
+}

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod activation;
 pub mod adjustment;
+pub mod audit;
 pub mod base;
 pub mod caps;
 pub mod correct;

@@ -40,11 +40,8 @@ pub async fn find_member(connection: &mut PgConnection, member_no: &str) -> Resu
 
 /// The last of the next so many accounts from this member on; `None` if there are fewer.
 pub async fn last_of_part(connection: &mut PgConnection, from: Uuid, accounts: i64) -> Result<Option<Uuid>, Failure> {
-    let last = sqlx::query_scalar!(
-        "select member_id from account where member_id >= $1 order by member_id offset $2 limit 1",
-        from,
-        accounts - 1
-    );
+    let last =
+        sqlx::query_scalar!("select member_id from account where member_id >= $1 order by member_id offset $2 limit 1", from, accounts - 1);
     Ok(last.fetch_optional(connection).await?)
 }
 
@@ -60,7 +57,12 @@ pub async fn load_members(connection: &mut PgConnection, (first, last): Range) -
     for row in accounts.fetch_all(&mut *connection).await? {
         let account = AuditedAccount {
             member_no: row.member_no,
-            balance: Balance { active: Points(row.active), pending: Points(row.pending), reserved: Points(row.reserved), debt: Points(row.debt) },
+            balance: Balance {
+                active: Points(row.active),
+                pending: Points(row.pending),
+                reserved: Points(row.reserved),
+                debt: Points(row.debt),
+            },
             lifetime: Points(row.lifetime),
             first_spending_ordinal: row.first_spending_ordinal,
             sequence: row.sequence,
@@ -199,23 +201,45 @@ pub async fn each_entry(connection: &mut PgConnection, (first, last): Range, mut
     Ok(())
 }
 
-/// Key and hash of the entries at these places; those that are there.
-pub async fn load_hashes(connection: &mut PgConnection, places: &[(Uuid, i64)]) -> Result<BTreeMap<(Uuid, i64), (Uuid, Hash)>, Failure> {
+/// A place in a chain as it stands.
+#[derive(Debug)]
+pub struct Place {
+    /// The entry there, if it is there.
+    pub entry: Option<(Uuid, Hash)>,
+    /// The member's number, if there is an account.
+    pub member_no: Option<String>,
+    /// The sealed head before, as far as that is stored.
+    pub behind: Option<i64>,
+}
+
+/// What stands at these places.
+pub async fn load_places(connection: &mut PgConnection, places: &[(Uuid, i64)]) -> Result<BTreeMap<(Uuid, i64), Place>, Failure> {
     let rows = sqlx::query!(
-        r#"select u.member_id as "member_id!", u.sequence as "sequence!", e.entry_id, e.hash
+        r#"select u.member_id as "member_id!", u.sequence as "sequence!", e.entry_id as "entry_id?", e.hash as "hash?",
+                  (select member_no from account a where a.member_id = u.member_id) as member_no,
+                  (select behind from sealed_head s where s.member_id = u.member_id and s.sequence = u.sequence limit 1) as behind
            from unnest($1::uuid[], $2::bigint[]) u(member_id, sequence)
-                cross join lateral (select entry_id, hash from entry e where e.member_id = u.member_id and e.sequence = u.sequence limit 1) e"#,
+                left join lateral (select entry_id, hash from entry e where e.member_id = u.member_id and e.sequence = u.sequence limit 1) e on true"#,
         &places.iter().map(|(member, _)| *member).collect::<Vec<_>>(),
         &places.iter().map(|(_, sequence)| *sequence).collect::<Vec<_>>(),
     )
     .fetch_all(connection)
     .await?;
-    let hash = |bytes: &[u8]| Hash::of_slice(bytes).unwrap_or(Hash([0xff; 32]));
-    Ok(rows.into_iter().map(|row| ((row.member_id, row.sequence), (row.entry_id, hash(&row.hash)))).collect())
+    let place = |entry_id: Option<Uuid>, hash: Option<Vec<u8>>, member_no, behind| {
+        let entry = entry_id.zip(hash).map(|(entry, hash)| (entry, Hash::of_slice(&hash).unwrap_or(Hash([0xff; 32]))));
+        Place { entry, member_no, behind }
+    };
+    let rows = rows.into_iter();
+    Ok(rows.map(|row| ((row.member_id, row.sequence), place(row.entry_id, row.hash, row.member_no, row.behind))).collect())
 }
 
 /// A page of seals by number, as they stand: so many at most, or only these.
-pub async fn list_seals(connection: &mut PgConnection, from: i64, only: Option<&[i64]>, limit: i64) -> Result<Vec<(i64, Result<Seal, BadRow>)>, Failure> {
+pub async fn list_seals(
+    connection: &mut PgConnection,
+    from: i64,
+    only: Option<&[i64]>,
+    limit: i64,
+) -> Result<Vec<(i64, Result<Seal, BadRow>)>, Failure> {
     let rows = sqlx::query_as!(
         SealRow,
         "select seal, sealed_at, previous, root, leaves, key, signature from seal
@@ -259,7 +283,8 @@ pub async fn each_leaf(
 
 /// An entry by its key, with its member: looked for without an index, which no posting needs.
 pub async fn find_entry(connection: &mut PgConnection, entry_id: Uuid) -> Result<Option<(Uuid, i64)>, Failure> {
-    let row = sqlx::query!("select member_id, sequence from entry where entry_id = $1 limit 1", entry_id).fetch_optional(connection).await?;
+    let row =
+        sqlx::query!("select member_id, sequence from entry where entry_id = $1 limit 1", entry_id).fetch_optional(connection).await?;
     Ok(row.map(|row| (row.member_id, row.sequence)))
 }
 

@@ -27,8 +27,13 @@ pub(super) fn kind_of(text: &str) -> Option<EntryKind> {
 /// A bonus that a campaign granted has a word of its own in the ledger: so its key can't be that of an invoice's bonus.
 const GRANT: &str = "grant";
 
-fn word_of_kind(movement: &Movement) -> &'static str {
-    if movement.source == AccrualSource::Grant && movement.kind == EntryKind::Bonus { GRANT } else { movement.kind.as_str() }
+fn word_of_kind(kind: EntryKind, source: AccrualSource) -> &'static str {
+    if source == AccrualSource::Grant && kind == EntryKind::Bonus { GRANT } else { kind.as_str() }
+}
+
+/// Whether these are the words that a posting writes for this kind and source.
+pub(super) fn is_written(kind: EntryKind, kind_word: &str, source: AccrualSource, source_word: Option<&str>) -> bool {
+    word_of_kind(kind, source) == kind_word && word_of(source).as_deref() == source_word
 }
 
 /// The word of a source in the ledger; an invoice has none.
@@ -120,7 +125,7 @@ pub async fn save_entries(tx: &mut PgConnection, entries: &[&Entry]) -> Result<(
         &each().map(|e| e.debit.clone()).collect::<Vec<_>>(),
         &each().map(|e| e.credit.to_string()).collect::<Vec<_>>(),
         &each().map(|e| e.movement.points.0).collect::<Vec<_>>(),
-        &each().map(|e| word_of_kind(&e.movement).to_owned()).collect::<Vec<_>>(),
+        &each().map(|e| word_of_kind(e.movement.kind, e.movement.source).to_owned()).collect::<Vec<_>>(),
         &each().map(|e| e.movement.store.to_string()).collect::<Vec<_>>(),
         &each().map(|e| e.movement.document.clone()).collect::<Vec<_>>(),
         &each().map(|e| e.movement.category.as_ref().map_or("", Token::as_str).to_owned()).collect::<Vec<_>>(),

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod accruals;
 pub mod activations;
 pub mod adjustments;
+pub mod audit;
 pub mod corrections;
 pub mod direct;
 pub mod ending;

@@ -12,4 +12,5 @@ mod pending;
 mod seals;
 mod staff;
 mod support;
+mod tamper;
 mod till;

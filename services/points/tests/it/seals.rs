@@ -12,14 +12,14 @@ use jifen_testkit::samples;
 
 use crate::support::{Bench, invoice, program};
 
-struct Sealing {
-    bench: Bench,
+pub struct Sealing {
+    pub bench: Bench,
     folder: tempfile::TempDir,
     clock: Arc<ManualClock>,
 }
 
 impl Sealing {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let bench = Bench::start().await;
         samples::remember(&bench.env, "points", &[program(1)]).await;
         let at: DateTime<Utc> = "2026-10-01T04:00:00Z".parse().expect("instant");
@@ -27,7 +27,7 @@ impl Sealing {
     }
 
     /// A copy whose anchors are the file of this name.
-    async fn copy(&self, folder: &str) -> Running {
+    pub async fn copy(&self, folder: &str) -> Running {
         let mut config = self.bench.config();
         config.clock = ClockHandle(Arc::clone(&self.clock) as Arc<_>);
         config.folder = Some(self.folder.path().join(folder));
@@ -40,14 +40,18 @@ impl Sealing {
         self.bench.settled().await;
     }
 
-    async fn minute(&self, copy: &Running) {
+    pub async fn minute(&self, copy: &Running) {
         self.clock.set(self.clock.now() + TimeDelta::seconds(60));
         run_once(copy.cx(), &Sealer).await.expect("sealed");
     }
 
+    /// Where a copy's anchors are.
+    pub fn anchors(&self, folder: &str) -> std::path::PathBuf {
+        self.folder.path().join(folder).join(jifen_points::ANCHORS)
+    }
+
     fn anchored(&self, folder: &str) -> Vec<Seal> {
-        let path = self.folder.path().join(folder).join(jifen_points::ANCHORS);
-        anchors::read(&path).expect("anchors").map(|line| line.expect("line").seal.expect("a seal")).collect()
+        anchors::read(&self.anchors(folder)).expect("anchors").map(|line| line.expect("line").seal.expect("a seal")).collect()
     }
 
     /// Every entry is under one seal, and each seal is what its heads say.

@@ -115,7 +115,9 @@ impl Finding {
                 "the entry doesn't match its hash: it was altered, or the one before was rewritten with its hash",
             ),
             What::Edited => Text::new("分录与其哈希不符：被改动", "the entry doesn't match its hash: it was altered"),
-            What::Unreadable => Text::new(format!("列 {column} 的内容不是入账时会写入的"), format!("column {column} holds what no posting writes")),
+            What::Unreadable => {
+                Text::new(format!("列 {column} 的内容不是入账时会写入的"), format!("column {column} holds what no posting writes"))
+            }
             What::Missing => Text::new("链中缺失的分录", "entries of the chain are missing"),
             What::Inserted => Text::new("此处多出分录，并非入账所写", "an entry stands where none was posted"),
             What::CutTail => Text::new("链尾被截去", "the end of the chain was cut off"),
@@ -129,11 +131,17 @@ impl Finding {
                 format!("账户 {column} 为 {stored}，分录合计 {summed}"),
                 format!("{column} of the account is {stored}, its entries come to {summed}"),
             ),
-            What::Lot if column == "store" => Text::new("批次的出资门店与其首条分录不同", "the lot's store is not the one that its first entry names"),
-            What::Lot => {
-                Text::new(format!("批次 {column} 为 {stored}，分录合计 {summed}"), format!("{column} of the lot is {stored}, its entries come to {summed}"))
+            What::Lot if column == "store" => {
+                Text::new("批次的出资门店与其首条分录不同", "the lot's store is not the one that its first entry names")
             }
-            What::Seal => Text::new(format!("封存有误：{}", self.why.unwrap_or_default()), format!("the seal is wrong: {}", self.why.unwrap_or_default())),
+            What::Lot => Text::new(
+                format!("批次 {column} 为 {stored}，分录合计 {summed}"),
+                format!("{column} of the lot is {stored}, its entries come to {summed}"),
+            ),
+            What::Seal => Text::new(
+                format!("封存有误：{}", self.why.unwrap_or_default()),
+                format!("the seal is wrong: {}", self.why.unwrap_or_default()),
+            ),
             What::Anchor => Text::new(
                 format!("锚点与数据库不符：{}", self.why.unwrap_or_default()),
                 format!("anchors and database contradict each other: {}", self.why.unwrap_or_default()),
