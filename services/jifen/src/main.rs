@@ -83,6 +83,8 @@ enum Verb {
     Explain(verbs::explain::Options),
     /// Checks the ledger against itself, its seals and the anchors outside the database; proves one entry, or checks such a proof.
     Verify(verbs::verify::Options),
+    /// What stores owe each other for a month: points funded by one and spent at another; liability, breakage, journals.
+    Settlement(verbs::settlement::Options),
     /// Publishes documents as a POS does, and waits for their receipts.
     Publish(verbs::publish::Options),
     /// Imports invoices from a DMS's export (CSV).
@@ -160,6 +162,7 @@ async fn dispatch(verb: Verb, settings: Settings) -> Result<ExitCode> {
         Verb::Unfreeze(options) => verbs::freeze::unfreeze(&settings, options, out).await?,
         Verb::Explain(options) => verbs::explain::explain(&settings, options, out).await?,
         Verb::Verify(options) => return verbs::verify::verify(&settings, &options, out).await,
+        Verb::Settlement(options) => verbs::settlement::settlement(&settings, &options, out).await?,
         Verb::Publish(options) => return verbs::publish::publish(&settings, &options, out).await,
         Verb::Import(options) => return import::run(&settings, options, out).await,
         Verb::Store(verb) => verbs::store::run(&settings, verb, out).await?,

@@ -13,7 +13,15 @@ use crate::{
         invoice_accepted::InvoiceAcceptedHandler, invoice_refunded::InvoiceRefundedHandler, invoice_voided::InvoiceVoidedHandler,
         member_activated::MemberActivatedHandler, partner_purchase_recorded::PartnerPurchaseRecordedHandler,
     },
-    jobs::{correct::Correct, expiry::Expiry, holds::ExpireHolds, lapse::Lapse, release::Release, seal::Sealer},
+    jobs::{
+        correct::Correct,
+        expiry::Expiry,
+        holds::ExpireHolds,
+        lapse::Lapse,
+        release::Release,
+        seal::Sealer,
+        settle::{Closing, Summing},
+    },
 };
 
 /// The service with its entrances.
@@ -46,6 +54,8 @@ pub fn service() -> Service {
         .job(Correct::default())
         .job(Sealer)
         .job(ExpireHolds::default())
+        .job(Summing)
+        .daily(Closing)
         .daily(Lapse::default())
         .daily(Expiry::default())
 }

@@ -12,6 +12,7 @@
 //! ingest.invoice_voided ─────> return_captured: what paid for it comes back ─> points.returned
 //! (daily) ───────────────────> expiry: what ended, and reminders ────────────> points.expired, points.expiring
 //! (every minute) ────────────> seal: signed roots over chains that grew ──────> points.sealed, and a file
+//! (as seals come, daily) ────> settle: what stores owe each other, months closed
 //! (daily) ───────────────────> lapse: what is pending too long goes back ────> points.reversed
 //! ```
 //!
@@ -31,6 +32,7 @@ mod handlers;
 mod inbound;
 pub mod jobs;
 mod outbound;
+pub mod settlement;
 mod store;
 mod till;
 
@@ -39,7 +41,10 @@ use std::sync::LazyLock;
 use sqlx::migrate::Migrator;
 
 pub use inbound::service;
-pub use jobs::seal::{ANCHORS, PURPOSE, Sealer};
+pub use jobs::{
+    seal::{ANCHORS, PURPOSE, Sealer},
+    settle::{Closing, Summing},
+};
 
 /// The service's tables, behind the runtime's.
 pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| jifen_runtime::with_runtime_tables(&sqlx::migrate!()));

@@ -16,6 +16,7 @@ mod holidays;
 mod membership;
 mod messages;
 mod redemption;
+mod settlement;
 mod tier;
 
 pub use adjustments::*;
@@ -26,6 +27,7 @@ pub use holidays::*;
 pub use membership::*;
 pub use messages::*;
 pub use redemption::*;
+pub use settlement::*;
 pub use tier::*;
 
 /// One version of the rules, immutable.
@@ -92,6 +94,9 @@ pub struct Program {
     /// How a customer becomes a member.
     #[serde(default, skip_serializing_if = "Membership::is_default")]
     pub membership: Membership,
+    /// What a point is worth in the books.
+    #[serde(default, skip_serializing_if = "Settlement::is_default")]
+    pub settlement: Settlement,
     /// What members are told.
     pub messages: Messages,
 }

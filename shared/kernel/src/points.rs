@@ -102,6 +102,18 @@ impl Rate {
         Points(whole.to_i64().unwrap_or(i64::MAX))
     }
 
+    /// So many yuan at this rate a point, rounded half up to the fen.
+    pub fn value_of(self, points: Points) -> Money {
+        let fen = self.0.saturating_mul(Decimal::from(points.0)).saturating_mul(Decimal::ONE_HUNDRED);
+        let whole = fen.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero);
+        Money::from_fen(whole.to_i64().unwrap_or(i64::MAX))
+    }
+
+    /// From basis points: 15000 is 1.5.
+    pub fn from_basis_points(points: u32) -> Self {
+        Self(Decimal::new(points.into(), 4).normalize())
+    }
+
     /// The rate in basis points (1.5 is 15000): how a factor travels in events.
     pub fn basis_points(self) -> u32 {
         (self.0 * Decimal::from(10_000)).to_u32().unwrap_or(u32::MAX)
@@ -157,6 +169,13 @@ mod tests {
         assert_eq!(factor("1.5").extra_on(Points(733)), Points(366));
         assert_eq!(factor("0.5").extra_on(Points(733)), Points(0));
         assert_eq!(factor("1.5").basis_points(), 15_000);
+        assert_eq!(Rate::from_basis_points(15_000), factor("1.5"));
+    }
+
+    #[test]
+    fn points_have_a_value_in_fen() {
+        let value = |rate, points| Rate::try_new(rate).expect("rate").value_of(Points(points)).to_string();
+        assert_eq!([value("0.01", 1234), value("0.005", 1), value("0.005", 3), value("0.0049", 1)], ["12.34", "0.01", "0.02", "0.00"]);
     }
 
     #[test]

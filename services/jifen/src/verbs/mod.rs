@@ -11,5 +11,6 @@ pub mod program;
 pub mod publish;
 pub mod rejects;
 pub mod replay;
+pub mod settlement;
 pub mod store;
 pub mod verify;

@@ -73,19 +73,19 @@ pub async fn verify(settings: &Settings, options: &Options, out: Printer) -> Res
     Ok(say(&report, options.json, out))
 }
 
-fn installation(settings: &Settings) -> Result<(Home, Keys)> {
+pub(super) fn installation(settings: &Settings) -> Result<(Home, Keys)> {
     let home =
         Home::find(&settings.home)?.with_context(|| format!("there is no home at {}: name it with --home", settings.home.display()))?;
-    let keys = Keys::load(&home).context("`jifen verify` needs the installation's keys, to log in and to know the seals' signature")?;
+    let keys = Keys::load(&home).context("the installation's keys are needed, to log in and to know the seals' signature")?;
     Ok((home, keys))
 }
 
 /// As the role that reads the ledger and nothing else.
-async fn connect(settings: &Settings, keys: &Keys) -> Result<PgConnection> {
+pub(super) async fn connect(settings: &Settings, keys: &Keys) -> Result<PgConnection> {
     let embedded = || format!("postgres://127.0.0.1:{}/{}", settings.postgres_port, PostgresOptions::DEFAULT_DATABASE);
     let url = settings.database_url.clone().unwrap_or_else(embedded);
     let connection = database::connect(&database::database_url(&url, keys, AUDITOR)?).await;
-    connection.context("`jifen verify` reads the database itself: it must run (`jifen up`), or be given as JIFEN_DATABASE_URL")
+    connection.context("this reads the database itself: it must run (`jifen up`), or be given as JIFEN_DATABASE_URL")
 }
 
 fn anchors(settings: &Settings, options: &Options, home: &Home) -> Result<Option<PathBuf>> {

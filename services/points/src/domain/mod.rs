@@ -24,3 +24,4 @@ pub mod quote;
 #[cfg(test)]
 mod samples;
 pub mod settle_accrual;
+pub mod settlement;

@@ -51,6 +51,7 @@ pub fn applied() -> AppliedProgram {
             holidays: Vec::new(),
             membership: Membership::default(),
             redemption: jifen_contracts::program::Redemption::default(),
+            settlement: jifen_contracts::program::Settlement::default(),
             adjustments: jifen_contracts::program::Adjustments::default(),
             messages: Messages { sign: "积分".to_owned(), ..Messages::default() },
         },

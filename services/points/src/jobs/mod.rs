@@ -7,5 +7,6 @@ pub mod lapse;
 mod parts;
 pub mod release;
 pub mod seal;
+pub mod settle;
 
 pub use parts::Part;

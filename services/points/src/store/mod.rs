@@ -15,5 +15,6 @@ pub mod holds;
 pub mod listing;
 pub mod lots;
 pub mod seals;
+pub mod settlement;
 pub mod spent;
 pub mod waiting;

@@ -66,11 +66,11 @@ pub async fn list_recent(tx: &mut PgConnection, from: DateTime<Utc>, limit: i64)
 pub async fn list_round(tx: &mut PgConnection, after: Option<Uuid>, limit: i64) -> Result<(Vec<Grown>, Option<Uuid>), Failure> {
     let rows = sqlx::query!(
         r#"select a.member_id, a.sequence, a.head, coalesce(s.sequence, 0) as "behind!"
-           from (select * from account where member_id > $1 order by member_id limit $2) a
+           from (select * from account where member_id >= $1 order by member_id limit $2) a
                 left join lateral (select sequence from sealed_head s where s.member_id = a.member_id
                                    order by s.sequence desc limit 1) s on true
            order by a.member_id"#,
-        after.unwrap_or(Uuid::nil()),
+        after.map_or(Uuid::nil(), |after| Uuid::from_u128(after.as_u128().saturating_add(1))),
         limit
     )
     .fetch_all(tx)

@@ -10,6 +10,7 @@ mod ledger;
 mod model;
 mod pending;
 mod seals;
+mod settlement;
 mod staff;
 mod support;
 mod tamper;

@@ -40,6 +40,14 @@ impl Sealing {
         self.bench.settled().await;
     }
 
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    pub fn set(&self, at: DateTime<Utc>) {
+        self.clock.set(at);
+    }
+
     pub async fn minute(&self, copy: &Running) {
         self.clock.set(self.clock.now() + TimeDelta::seconds(60));
         run_once(copy.cx(), &Sealer).await.expect("sealed");

@@ -46,6 +46,11 @@ pub fn files_of(program: &Program) -> Files {
     if !program.adjustments.is_default() {
         files.insert("adjustments.toml".to_owned(), adjustments::written(&program.adjustments));
     }
+    if !program.settlement.is_default() {
+        let rules = &program.settlement;
+        let keys = [("point_value", quoted(&rules.point_value.to_string())), ("close_day", rules.close_day.to_string())];
+        files.insert("settlement.toml".to_owned(), lines(keys));
+    }
     if !program.membership.is_default() {
         files.insert("membership.toml".to_owned(), membership(&program.membership));
     }
@@ -331,6 +336,7 @@ mod tests {
             let top = check(&files).expect(name).0.tiers.last().expect("a tier").code.clone();
             files.insert("campaigns.toml".to_owned(), campaigns.replace("TOP", top.as_str()));
             files.insert("membership.toml".to_owned(), "activation_days = 14\ncode_attempts = 3\n".to_owned());
+            files.insert("settlement.toml".to_owned(), "point_value = \"0.005\"\nclose_day = 3\n".to_owned());
             files.insert("redemption.toml".to_owned(), "points_per_yuan = 50\nreturn_grace_days = 0\n".to_owned());
             let role = "[[role]]\ncode = \"boss\"\nname = { zh = \"店长\", en = \"Boss\" }\nalone = 5\nwith_approval = 10\napproves = 0\n";
             files.insert("adjustments.toml".to_owned(), role.to_owned());

@@ -18,6 +18,7 @@ mod messages;
 mod program;
 mod redemption;
 mod section;
+mod settlement;
 mod stores;
 mod tiers;
 mod values;
@@ -26,7 +27,7 @@ use std::collections::BTreeMap;
 
 use jifen_contracts::{
     endpoint::ProgramFinding,
-    program::{Adjustments, Membership, Program, Redemption, Stacking},
+    program::{Adjustments, Membership, Program, Redemption, Settlement, Stacking},
 };
 
 use file::File;
@@ -35,9 +36,10 @@ use findings::Findings;
 /// A program's files: name (`earn.toml`) to content.
 pub type Files = BTreeMap<String, String>;
 
-/// The files of a program; of these `redemption.toml`, `adjustments.toml`, `holidays.toml`, `campaigns.toml` and `membership.toml`
-/// may be missing.
-pub const FILES: [&str; 11] = [PROGRAM, STORES, EARN, EXPIRY, REDEMPTION, ADJUSTMENTS, TIERS, HOLIDAYS, CAMPAIGNS, MEMBERSHIP, MESSAGES];
+/// The files of a program; of these `redemption.toml`, `adjustments.toml`, `holidays.toml`, `campaigns.toml`, `membership.toml`
+/// and `settlement.toml` may be missing.
+pub const FILES: [&str; 12] =
+    [PROGRAM, STORES, EARN, EXPIRY, REDEMPTION, ADJUSTMENTS, TIERS, HOLIDAYS, CAMPAIGNS, MEMBERSHIP, SETTLEMENT, MESSAGES];
 
 const PROGRAM: &str = "program.toml";
 const STORES: &str = "stores.toml";
@@ -49,6 +51,7 @@ const TIERS: &str = "tiers.toml";
 const HOLIDAYS: &str = "holidays.toml";
 const CAMPAIGNS: &str = "campaigns.toml";
 const MEMBERSHIP: &str = "membership.toml";
+const SETTLEMENT: &str = "settlement.toml";
 const MESSAGES: &str = "messages.toml";
 
 /// Reads a program: the rules with warnings, or all findings if at least one is an error.
@@ -75,6 +78,7 @@ pub fn check(files: &Files) -> Result<(Program, Vec<ProgramFinding>), Vec<Progra
     let read_campaigns = |file, found: &mut Findings| campaigns::read(file, known, found);
     let campaigns = optional(files, CAMPAIGNS, &mut found, read_campaigns, || (Vec::new(), Stacking::default()));
     let membership = optional(files, MEMBERSHIP, &mut found, membership::read, Membership::default);
+    let settlement = optional(files, SETTLEMENT, &mut found, settlement::read, Settlement::default);
     let messages = open(files, MESSAGES, &mut found).and_then(|file| messages::read(file, steps, &mut found));
     let program = (|| {
         let (name, time_zone) = head?;
@@ -94,6 +98,7 @@ pub fn check(files: &Files) -> Result<(Program, Vec<ProgramFinding>), Vec<Progra
             stacking,
             holidays: holidays?,
             membership: membership?,
+            settlement: settlement?,
             messages: messages?,
         })
     })();
