@@ -1,15 +1,17 @@
 //! What can be asked about documents, and how a refused one is handed in again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jifen_contracts::{
     Problem, code,
     endpoint::{
-        CountsReply, DocumentReply, DocumentRequest, DocumentStatus, Empty, IngestCounts, RejectsList, RejectsReply, RejectsRequest,
-        Resubmit, ResubmitReply, ResubmitRequest,
+        CountsReply, DayCompare, DayRequest, DocumentReply, DocumentRequest, DocumentStatus, Empty, IngestCounts, RejectsList,
+        RejectsReply, RejectsRequest, Resubmit, ResubmitReply, ResubmitRequest,
     },
+    event::DayCompared,
     receipt::ReceiptStatus,
 };
+use jifen_kernel::StoreCode;
 use jifen_runtime::{Asked, Ctx, Failure, Mutation, Outbox, Query, crypto::sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -17,6 +19,7 @@ use uuid::Uuid;
 use crate::{
     domain::{fate::DocumentKey, received::Received},
     handlers::{
+        days::compare_days,
         documents::cause_of,
         intake::{Hashes, Submission, Told, take_in},
         knows_the_rules,
@@ -64,6 +67,23 @@ impl Query for Status {
             member_id: found.member_id,
             voided_by: found.voided_by,
         })
+    }
+}
+
+/// `api.ingest.day.compare`
+pub struct CompareDay;
+
+impl Query for CompareDay {
+    type Endpoint = DayCompare;
+
+    async fn answer(&self, cx: &Ctx, request: DayRequest) -> Result<DayCompared, Problem> {
+        let day = (request.store, request.day);
+        if StoreCode::try_new(day.0.as_str()).is_err() {
+            return Err(Problem::new(code::DOCUMENT_UNKNOWN_STORE).at("/store"));
+        }
+        let mut connection = cx.pool.acquire().await.map_err(|error| unavailable(error.into()))?;
+        let mut compared = compare_days(cx, &mut connection, &BTreeSet::from([day.clone()])).await.map_err(unavailable)?;
+        compared.remove(&day).ok_or_else(|| code::DOCUMENT_UNKNOWN_STORE.into())
     }
 }
 

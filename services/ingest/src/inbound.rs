@@ -4,7 +4,7 @@ use jifen_contracts::event::{MemberActivated, MemberLapsed, MemberRegistered, Me
 use jifen_runtime::Service;
 
 use crate::{
-    endpoints::{Counts, Rejects, ResubmitReject, Status},
+    endpoints::{CompareDay, Counts, Rejects, ResubmitReject, Status},
     handlers::{assign::AssignDocument, documents::Documents, member_news::MemberNews},
     jobs::missed_pairs::MissedPairs,
 };
@@ -18,6 +18,7 @@ pub fn service() -> Service {
         .reads_event::<MemberActivated, _>("ingest_member_activated", MemberNews::new())
         .reads_event::<MemberLapsed, _>("ingest_member_lapsed", MemberNews::new())
         .answers(Status)
+        .answers(CompareDay)
         .answers(Rejects)
         .answers(Counts)
         .mutates(ResubmitReject)

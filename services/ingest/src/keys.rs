@@ -60,7 +60,7 @@ pub fn of_document(cx: &Ctx, content: &Content) -> Keys {
         Content::Interaction(interaction) => of_customer(cx, &interaction.customer),
         Content::PartnerPurchase(purchase) => of_customer(cx, &purchase.customer),
         // They are whose invoice they are about.
-        Content::Refund(_) | Content::Void(_) => Keys::default(),
+        Content::Refund(_) | Content::Void(_) | Content::DayClose(_) => Keys::default(),
         Content::VehicleSale(sale) => {
             let Buyer { member_no, phone } = sale.customer.clone();
             of_customer(cx, &Customer { member_no, phone, vin: None, plate: None })

@@ -48,7 +48,7 @@ impl Accepted<'_> {
             Content::VehicleSale(sale) => out.event(cause, None, &self.sale(cx, sale)),
             Content::PartnerPurchase(purchase) => out.event(cause, None, &self.purchase(purchase)),
             // They are nobody's by themselves.
-            Content::Refund(_) | Content::Void(_) => return,
+            Content::Refund(_) | Content::Void(_) | Content::DayClose(_) => return,
         };
     }
 

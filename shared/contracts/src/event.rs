@@ -23,6 +23,7 @@ macro_rules! event {
 }
 
 mod campaign;
+mod day;
 mod ingest;
 mod lots;
 mod member;
@@ -33,6 +34,7 @@ mod seal;
 mod tier;
 
 pub use campaign::*;
+pub use day::*;
 pub use ingest::*;
 pub use lots::*;
 pub use member::*;

@@ -63,6 +63,13 @@ impl Bill {
         Self { lines: lines.collect(), reductions: reductions.collect() }
     }
 
+    /// What is to be paid, by all payers together.
+    pub fn sum(&self) -> Money {
+        let lines: i64 = self.lines.iter().map(|line| line.amount.fen()).sum();
+        let reductions: i64 = self.reductions.iter().map(|one| one.amount.fen()).sum();
+        Money::from_fen((lines - reductions).max(0))
+    }
+
     /// As it is kept.
     pub fn text(&self) -> String {
         let lines: Vec<KeptLine> = self.lines.iter().map(KeptLine::of).collect();
@@ -96,6 +103,12 @@ pub fn refunded(refund: &Refund) -> Vec<RefundedLine> {
 pub fn refund_text(refund: &Refund) -> String {
     let lines: Vec<(u32, i64)> = refund.lines.iter().map(|line| (line.line, line.amount.fen())).collect();
     serde_json::to_string(&lines).unwrap_or_default()
+}
+
+/// What a refund paid back, from what is kept of it.
+pub fn refund_sum(text: &str) -> Money {
+    let lines: Vec<(u32, i64)> = serde_json::from_str(text).unwrap_or_default();
+    Money::from_fen(lines.iter().map(|(_, fen)| fen).sum())
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! The kinds of document that are taken in, as one: what each has in common with the others.
 
-use chrono::{DateTime, FixedOffset, Utc};
-use jifen_contracts::document::{Fault, Interaction, Invoice, PartnerPurchase, Refund, StoreDocument, VehicleSale, Void};
+use std::borrow::Cow;
+
+use chrono::{DateTime, FixedOffset, NaiveTime, TimeDelta, Utc};
+use jifen_contracts::document::{DayClose, Fault, Interaction, Invoice, PartnerPurchase, Refund, StoreDocument, VehicleSale, Void};
 use jifen_kernel::StoreCode;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -22,6 +24,8 @@ pub enum Content {
     Refund(Refund),
     /// A bill was cancelled.
     Void(Void),
+    /// What a store says of its day.
+    DayClose(DayClose),
 }
 
 /// Whether documents of this kind are about an invoice, and follow it.
@@ -39,6 +43,7 @@ macro_rules! each {
             Content::PartnerPurchase($document) => $what,
             Content::Refund($document) => $what,
             Content::Void($document) => $what,
+            Content::DayClose($document) => $what,
         }
     };
 }
@@ -53,6 +58,7 @@ impl Content {
             PartnerPurchase::KIND => Some(PartnerPurchase::read(data).map(Self::PartnerPurchase)),
             Refund::KIND => Some(Refund::read(data).map(Self::Refund)),
             Void::KIND => Some(Void::read(data).map(Self::Void)),
+            DayClose::KIND => Some(DayClose::read(data).map(Self::DayClose)),
             _ => None,
         }
     }
@@ -66,6 +72,7 @@ impl Content {
             PartnerPurchase::KIND => serde_json::from_slice(bytes).ok().map(Self::PartnerPurchase),
             Refund::KIND => serde_json::from_slice(bytes).ok().map(Self::Refund),
             Void::KIND => serde_json::from_slice(bytes).ok().map(Self::Void),
+            DayClose::KIND => serde_json::from_slice(bytes).ok().map(Self::DayClose),
             _ => None,
         }
     }
@@ -76,14 +83,15 @@ impl Content {
     }
 
     /// Its number there.
-    pub fn number(&self) -> &str {
+    pub fn number(&self) -> Cow<'_, str> {
         match self {
-            Self::Invoice(invoice) => &invoice.invoice_no,
-            Self::Interaction(interaction) => &interaction.interaction_no,
-            Self::VehicleSale(sale) => &sale.sale_no,
-            Self::PartnerPurchase(purchase) => &purchase.purchase_no,
-            Self::Refund(refund) => &refund.refund_no,
-            Self::Void(void) => &void.void_no,
+            Self::Invoice(invoice) => (&invoice.invoice_no).into(),
+            Self::Interaction(interaction) => (&interaction.interaction_no).into(),
+            Self::VehicleSale(sale) => (&sale.sale_no).into(),
+            Self::PartnerPurchase(purchase) => (&purchase.purchase_no).into(),
+            Self::Refund(refund) => (&refund.refund_no).into(),
+            Self::Void(void) => (&void.void_no).into(),
+            Self::DayClose(close) => close.day.to_string().into(),
         }
     }
 
@@ -93,7 +101,7 @@ impl Content {
             Self::Invoice(invoice) => invoice.replaces.as_deref(),
             Self::Refund(refund) => Some(&refund.invoice_no),
             Self::Void(void) => Some(&void.invoice_no),
-            Self::Interaction(_) | Self::VehicleSale(_) | Self::PartnerPurchase(_) => None,
+            Self::Interaction(_) | Self::VehicleSale(_) | Self::PartnerPurchase(_) | Self::DayClose(_) => None,
         }
     }
 
@@ -106,6 +114,8 @@ impl Content {
             Self::PartnerPurchase(purchase) => purchase.occurred_at,
             Self::Refund(refund) => refund.refunded_at,
             Self::Void(void) => void.voided_at,
+            // Noon of Greenwich, which lies within the day wherever it is meant.
+            Self::DayClose(close) => return close.day.and_time(NaiveTime::MIN).and_utc() + TimeDelta::hours(12),
         };
         at.with_timezone(&Utc)
     }
@@ -118,6 +128,7 @@ impl Content {
             Self::VehicleSale(_) => "/delivered_at",
             Self::Refund(_) => "/refunded_at",
             Self::Void(_) => "/voided_at",
+            Self::DayClose(_) => "/day",
         }
     }
 
@@ -131,6 +142,7 @@ impl Content {
             Self::PartnerPurchase(purchase) => &mut purchase.occurred_at,
             Self::Refund(refund) => &mut refund.refunded_at,
             Self::Void(void) => &mut void.voided_at,
+            Self::DayClose(_) => return same,
         };
         *at = at.to_utc().fixed_offset();
         same
@@ -159,6 +171,6 @@ mod tests {
             assert!(data.contains_key(&content.at_pointer()[1..]), "{kind}");
             assert_eq!((content.in_utc().at(), content.in_utc().number()), (content.at(), content.number()), "{kind}");
         }
-        assert_eq!(Content::read("day_close", &Map::new()), None);
+        assert_eq!(Content::read("sign_up", &Map::new()), None);
     }
 }

@@ -127,7 +127,7 @@ mod tests {
             ("pos.v1.SH01.invoice.more", good.as_bytes(), "document.unknown_kind", None),
             ("pos.v1.SH01", good.as_bytes(), "document.unknown_kind", None),
             ("pos.v1.SH01.refund", b"{", "document.undecodable", None),
-            ("pos.v1.SH01.day_close", b"{}", "document.unsupported", None),
+            ("pos.v1.SH01.day_close", b"{}", "document.missing_field", Some("/store")),
             ("pos.v1.SH01.interaction", b"{}", "document.missing_field", Some("/store")),
             ("pos.v1.SH01.vehicle_sale", b"{\"store\":\"SH02\"}", "document.missing_field", Some("/sale_no")),
             ("pos.v1.SH01.invoice", b"[1]", "document.undecodable", None),

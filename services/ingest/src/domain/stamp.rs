@@ -41,13 +41,14 @@ pub fn decide_stamp(content: &Content, in_force: Option<&AppliedProgram>, now: D
         Content::Interaction(interaction) => kind_is_known(interaction, earn, version)?,
         Content::PartnerPurchase(purchase) => partner_is_known(purchase, earn, version)?,
         // What they are about is asked once the invoice is known.
-        Content::VehicleSale(_) | Content::Refund(_) | Content::Void(_) => {}
+        Content::VehicleSale(_) | Content::Refund(_) | Content::Void(_) | Content::DayClose(_) => {}
     }
     if at > now + Duration::hours(AHEAD_HOURS) {
         return Err(Fault::at(code::DOCUMENT_FUTURE_DATE, content.at_pointer()));
     }
     let zone = applied.program.time_zone();
-    Ok(Stamp { version, business_date: local_date(at, zone), zone })
+    let business_date = if let Content::DayClose(close) = content { close.day } else { local_date(at, zone) };
+    Ok(Stamp { version, business_date, zone })
 }
 
 fn categories_are_known(invoice: &Invoice, earn: &Earn, version: u32) -> Result<(), Fault> {

@@ -29,6 +29,8 @@ pub enum Standing {
         /// The invoice's.
         program_version: u32,
     },
+    /// It is nobody's: a day's close.
+    Recorded,
     /// It waits, and why: for a registration, or for a review.
     Parked(Code),
     /// It waited too long.

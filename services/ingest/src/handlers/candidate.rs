@@ -49,7 +49,7 @@ pub(super) fn candidates_of<'a>(set: &'a [Judged<'_>], settled: &HashSet<Arrival
         else {
             return None;
         };
-        let standing = Standing::Parked(code::DOCUMENT_PARKED);
+        let standing = if matches!(content, Content::DayClose(_)) { Standing::Recorded } else { Standing::Parked(code::DOCUMENT_PARKED) };
         Some((place, Candidate { content, keys: &hashes.keys, identity, stamp, standing }))
     };
     decide_claimants(&cases_of(set), settled).into_iter().filter_map(candidate).collect()
@@ -62,7 +62,7 @@ pub(super) async fn find_customers(tx: &mut PgConnection, candidates: &mut BTree
         return Ok(());
     }
     let owners = customer_keys::load_owners(tx, &all_keys(candidates.values().map(|candidate| candidate.keys))).await?;
-    for candidate in candidates.values_mut() {
+    for candidate in candidates.values_mut().filter(|candidate| candidate.standing != Standing::Recorded) {
         candidate.standing = decide_standing(candidate.keys, &owners, candidate.stamp);
     }
     let mut unknown: Vec<_> =
@@ -107,11 +107,12 @@ impl<'a> Candidate<'a> {
                 event_id: submission.received.event_id.clone(),
                 traceparent: submission.cause.trace.map(|trace| trace.to_string()),
             }),
-            Standing::Accepted(_) | Standing::Corrects { .. } | Standing::Lapsed => None,
+            Standing::Accepted(_) | Standing::Corrects { .. } | Standing::Recorded | Standing::Lapsed => None,
         };
         let bill = match (&self.standing, self.content) {
             (Standing::Accepted(_), Content::Invoice(invoice)) => Some(Bill::of(invoice).text()),
-            (Standing::Corrects { .. }, content) => kept_lines(content),
+            (Standing::Corrects { .. } | Standing::Lapsed, content) => kept_lines(content),
+            (Standing::Recorded, Content::DayClose(close)) => serde_json::to_string(close).ok(),
             _ => None,
         };
         Ok(Claim {
@@ -128,6 +129,11 @@ impl<'a> Candidate<'a> {
     /// Of a correction the bytes: it may have to be refused as it came.
     fn kept_content(&self, submission: &Submission<'_>) -> Result<Vec<u8>, Failure> {
         if is_correction(&self.identity.key.kind) { Ok(submission.bytes.to_vec()) } else { canonical(self.content) }
+    }
+
+    /// A store's day.
+    pub(super) fn day(&self) -> (String, chrono::NaiveDate) {
+        (self.identity.key.store.clone(), self.stamp.business_date)
     }
 
     pub(super) fn voiding(&self, submission: &Submission<'_>) -> Voiding {

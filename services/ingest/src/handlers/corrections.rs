@@ -226,8 +226,7 @@ async fn save(cx: &Ctx, tx: &mut PgConnection, opened: &[Opened], out: &mut Outb
         .iter()
         .filter_map(|one| {
             let standing = one.fate.as_ref().ok()?;
-            let corrects = matches!(standing, Standing::Corrects { .. });
-            let bill = one.received.content.as_ref().ok().filter(|_| corrects).and_then(kept_lines);
+            let bill = one.received.content.as_ref().ok().and_then(kept_lines);
             Some(Released { key: &one.waited.key, standing, business_date: one.waited.voiding.business_date, version: None, bill })
         })
         .collect();

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::{
     candidate::{Candidate, candidates_of, claim, find_customers, save_parked},
     corrections::{Invoices, Settled, follow, invoice_of},
+    days,
 };
 use crate::{
     domain::{
@@ -146,6 +147,9 @@ async fn take_in_bills(
         }
     }
     follow(cx, tx, &entailed, out).await?;
+    let closed = candidates.iter().filter(|(place, one)| one.standing == Standing::Recorded && claimed.contains_key(place));
+    let closed: Vec<_> = closed.map(|(place, one)| (one.day(), set[*place].0.cause.clone())).collect();
+    days::close(cx, tx, &closed, out).await?;
     Ok(told)
 }
 
@@ -236,7 +240,7 @@ fn judge(cx: &Ctx, submission: &Submission<'_>, out: &Outbox) -> Verdict {
         // Hashes are made of every document that can be read.
         (Ok(_), None) => return Verdict::Unreadable(Fault::new(code::DOCUMENT_UNDECODABLE)),
     };
-    let key = DocumentKey { store: content.store().to_string(), kind: received.kind.clone(), number: content.number().to_owned() };
+    let key = DocumentKey { store: content.store().to_string(), kind: received.kind.clone(), number: content.number().into_owned() };
     let identity = Identity { key, content_hash: hashes.content };
     let in_force = cx.programs.in_force_at(content.at());
     match decide_stamp(content, in_force.as_deref(), out.now()) {
@@ -341,7 +345,7 @@ fn tell_claimed(cx: &Ctx, out: &mut Outbox, submission: &Submission<'_>, candida
             accepted.publish(cx, &submission.cause, out);
             tell(out, submission, ReceiptStatus::Accepted, code::DOCUMENT_ACCEPTED, None)
         }
-        Standing::Corrects { .. } => tell(out, submission, ReceiptStatus::Accepted, code::DOCUMENT_ACCEPTED, None),
+        Standing::Corrects { .. } | Standing::Recorded => tell(out, submission, ReceiptStatus::Accepted, code::DOCUMENT_ACCEPTED, None),
         Standing::Parked(code) => tell(out, submission, ReceiptStatus::Parked, *code, None),
         Standing::Lapsed => tell(out, submission, ReceiptStatus::Rejected, code::DOCUMENT_LAPSED, None),
     }

@@ -1,9 +1,11 @@
 //! One file an inbound event, and what they share: [`intake`] is the way of a set of documents (from the stream, or handed in
-//! again), [`release`] that of a set of keys that became known, [`corrections`] that of what corrects an invoice.
+//! again), [`release`] that of a set of keys that became known, [`corrections`] that of what corrects an invoice,
+//! [`days`] compares stores' days with what arrived.
 
 pub mod assign;
 mod candidate;
 pub mod corrections;
+pub mod days;
 pub mod documents;
 pub mod intake;
 pub mod member_news;

@@ -55,7 +55,7 @@ impl Opened {
 
     fn released<'a>(&'a self, standing: &'a Standing) -> documents::Released<'a> {
         let bill = match (&self.content, standing) {
-            (Content::Invoice(invoice), Standing::Accepted(_)) => Some(Bill::of(invoice).text()),
+            (Content::Invoice(invoice), Standing::Accepted(_) | Standing::Lapsed) => Some(Bill::of(invoice).text()),
             _ => None,
         };
         let (business_date, version) = (self.stamp.business_date, Some(self.stamp.version));
@@ -180,7 +180,7 @@ fn tell(cx: &Ctx, out: &mut Outbox, document: &Opened, standing: &Standing, caus
             Accepted { content, keys, owner, stamp, received_at: row.received_at }.publish(cx, &cause, out);
             (ReceiptStatus::Accepted, code::DOCUMENT_ACCEPTED)
         }
-        Standing::Corrects { .. } => (ReceiptStatus::Accepted, code::DOCUMENT_ACCEPTED),
+        Standing::Corrects { .. } | Standing::Recorded => (ReceiptStatus::Accepted, code::DOCUMENT_ACCEPTED),
         Standing::Parked(code) => (ReceiptStatus::Parked, *code),
         Standing::Lapsed => (ReceiptStatus::Rejected, code::DOCUMENT_LAPSED),
     };

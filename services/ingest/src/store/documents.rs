@@ -53,7 +53,7 @@ pub(super) const ABSENT_CODE: &str = "document.absent";
 
 fn status(standing: &Standing) -> &'static str {
     match standing {
-        Standing::Accepted(_) | Standing::Corrects { .. } => "accepted",
+        Standing::Accepted(_) | Standing::Corrects { .. } | Standing::Recorded => "accepted",
         Standing::Parked(_) => "parked",
         Standing::Lapsed => "lapsed",
     }
@@ -61,7 +61,7 @@ fn status(standing: &Standing) -> &'static str {
 
 fn code(standing: &Standing) -> Option<&'static str> {
     match standing {
-        Standing::Accepted(_) | Standing::Corrects { .. } => None,
+        Standing::Accepted(_) | Standing::Corrects { .. } | Standing::Recorded => None,
         Standing::Parked(code) => Some(code.code),
         Standing::Lapsed => Some(DOCUMENT_LAPSED.code),
     }
@@ -71,7 +71,7 @@ fn member(standing: &Standing) -> Option<Uuid> {
     match standing {
         Standing::Accepted(owner) => Some(owner.member_id.0),
         Standing::Corrects { member_id, .. } => Some(member_id.0),
-        Standing::Parked(_) | Standing::Lapsed => None,
+        Standing::Recorded | Standing::Parked(_) | Standing::Lapsed => None,
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod arrivals;
 pub mod corrections;
 pub mod customer_keys;
+pub mod days;
 pub mod documents;
 pub mod figures;
 pub mod members;

@@ -2,6 +2,7 @@
 
 mod activation;
 mod corrections;
+mod days;
 mod foreign_bytes;
 mod intake;
 mod kinds;

@@ -54,7 +54,7 @@ fn bad_documents() -> Vec<Bad> {
         ("pos.v1.SH02.invoice", good.clone(), "document.store_mismatch", Some("/store"), "SH02"),
         ("pos.v1.SH99.invoice", broken("/store", json!("SH99")), "document.unknown_store", Some("/store"), "SH99"),
         ("pos.v1.SH01.refund", br#"{"store":"SH01","refund_no":"C1"}"#.to_vec(), "document.missing_field", Some("/invoice_no"), "SH01"),
-        ("pos.v1.SH01.day_close", br#"{"store":"SH01","day":"2026-10-01"}"#.to_vec(), "document.unsupported", None, "SH01"),
+        ("pos.v1.SH01.day_close", br#"{"store":"SH01","day":"2026-10-01"}"#.to_vec(), "document.missing_field", Some("/invoices"), "SH01"),
         ("pos.v1.SH01.gossip", good.clone(), "document.unknown_kind", None, "SH01"),
         ("pos.v1.SH01", good.clone(), "document.unknown_kind", None, "SH01"),
         ("pos.v1.SH01.invoice.twice", good.clone(), "document.unknown_kind", None, "SH01"),

@@ -1,11 +1,12 @@
 //! ingest: documents and rejects.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use jifen_kernel::MemberId;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{CountsReply, Empty, Endpoint};
+use crate::event::DayCompared;
 
 /// Which document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -41,6 +42,20 @@ pub struct DocumentReply {
 endpoint!(
     /// What became of a document?
     for_stores = true, DocumentStatus = "api.ingest.document.status", DocumentRequest => DocumentReply
+);
+
+/// Which day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct DayRequest {
+    /// The store.
+    pub store: String,
+    /// The local day.
+    pub day: NaiveDate,
+}
+
+endpoint!(
+    /// What a store says of its day against what arrived of it by now. Answers before the close, too: with what arrived alone.
+    for_stores = true, DayCompare = "api.ingest.day.compare", DayRequest => DayCompared
 );
 
 /// Which rejected documents.
