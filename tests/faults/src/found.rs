@@ -34,6 +34,8 @@ pub struct EntryRow {
     pub base: Option<i64>,
     pub posted_at: DateTime<Utc>,
     pub hash: Vec<u8>,
+    pub source: Option<String>,
+    pub of_entry: Option<Uuid>,
 }
 
 /// A row of `points.account`, with what remains of its lots.

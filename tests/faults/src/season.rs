@@ -8,7 +8,11 @@ use chrono::{Days, NaiveDate};
 use crate::{
     fleet::Fleet,
     model::Expected,
-    plan::{Plan, faults::Layout},
+    plan::{
+        Plan,
+        faults::Layout,
+        others::{fuel, wash},
+    },
     round::{Ears, Verdict, play},
     site::Site,
 };
@@ -58,11 +62,15 @@ pub(crate) async fn begin(site: &Site, plans: &[Arc<Plan>], today: NaiveDate) ->
 
 /// The preset with the stores and campaigns of all rounds.
 fn program(plans: &[Arc<Plan>]) -> BTreeMap<&'static str, String> {
-    let (mut stores, mut campaigns) = (String::new(), String::new());
+    let (mut stores, mut campaigns, mut earn) = (String::new(), String::new(), EARN.to_owned());
     for plan in plans {
         let expected = Expected::of(plan);
         for store in &plan.stores {
             let _ = writeln!(stores, "[[store]]\ncode = \"{store}\"\nname = {{ zh = \"门店{store}\", en = \"Store {store}\" }}\n");
+        }
+        for (code, budget) in [(wash(plan.place), String::new()), (fuel(plan.place), format!("budget = {}\n", expected.fuel))] {
+            let _ =
+                writeln!(earn, "\n[[partner]]\ncode = \"{code}\"\nname = {{ zh = \"伙伴\", en = \"Partner\" }}\nrate = \"0.5\"\n{budget}");
         }
         for offer in &plan.offers {
             let factor = if offer.factor_basis_points == 20_000 { "2" } else { "1.5" };
@@ -75,7 +83,7 @@ fn program(plans: &[Arc<Plan>]) -> BTreeMap<&'static str, String> {
             );
         }
     }
-    [("earn.toml", EARN), ("expiry.toml", EXPIRY), ("tiers.toml", TIERS), ("messages.toml", MESSAGES), ("program.toml", PROGRAM)]
+    [("earn.toml", earn.as_str()), ("expiry.toml", EXPIRY), ("tiers.toml", TIERS), ("messages.toml", MESSAGES), ("program.toml", PROGRAM)]
         .map(|(name, text)| (name, text.to_owned()))
         .into_iter()
         .chain([("stores.toml", stores), ("campaigns.toml", campaigns)])

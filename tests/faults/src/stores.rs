@@ -111,7 +111,7 @@ pub async fn send(nats: async_nats::Client, plan: Arc<Plan>, receipts: Arc<Follo
 pub fn bill_of(what: What) -> Option<(usize, bool)> {
     match what {
         What::Bill(bill, further) => Some((bill, further)),
-        What::Stray(_) => None,
+        What::Stray(_) | What::Other(_) => None,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Round, same};
-use crate::follow::Heard;
+use crate::{follow::Heard, plan::others::Kind};
 
 pub(super) fn compare(round: &Round<'_>, wrong: &mut Vec<String>) {
     let mut by_id: BTreeMap<&str, &Heard> = BTreeMap::new();
@@ -26,6 +26,10 @@ pub(super) fn compare(round: &Round<'_>, wrong: &mut Vec<String>) {
         ["ingest.invoice_accepted", "points.earned", "campaign.accrual_assessed", "points.accrual_settled"]
             .map(|event| format!("{event} {store}/{document}"))
     });
+    let of_others = round.plan.others.iter().flat_map(|other| {
+        let settled = (other.kind != Kind::Car).then(|| format!("points.accrual_settled {}/{}", other.store, other.number));
+        settled.into_iter().chain([format!("{} {}/{}", other.kind.event(), other.store, other.number)])
+    });
     let of_people = round.seen.desk.registered.values().map(|(number, _)| format!("member.registered {number}"));
     let of_tiers = round
         .seen
@@ -33,7 +37,7 @@ pub(super) fn compare(round: &Round<'_>, wrong: &mut Vec<String>) {
         .standings
         .iter()
         .flat_map(|standing| (1..=standing.changes).map(|ordinal| format!("tier.upgraded {} {ordinal}", standing.member_no)));
-    let expected = of_bills.chain(of_people).chain(of_tiers).collect();
+    let expected = of_bills.chain(of_others).chain(of_people).chain(of_tiers).collect();
     same("events", expected, ids.into_keys().collect(), wrong);
 }
 
@@ -46,6 +50,9 @@ fn name_of(event: &Heard) -> Option<String> {
         "points.earned" | "campaign.accrual_assessed" | "points.accrual_settled" => {
             format!("{kind} {}/{}", event.text("store"), event.text("document"))
         }
+        "ingest.interaction_recorded" => format!("{kind} {}/{}", event.text("store"), event.text("interaction_no")),
+        "ingest.partner_purchase_recorded" => format!("{kind} {}/{}", event.text("store"), event.text("purchase_no")),
+        "ingest.vehicle_sold" => format!("{kind} {}/{}", event.text("store"), event.text("sale_no")),
         "member.registered" => format!("{kind} {}", event.text("member_no")),
         "tier.upgraded" => format!("{kind} {} {}", event.text("member_no"), event.data()["ordinal"]),
         _ => return None,

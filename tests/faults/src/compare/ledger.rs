@@ -11,11 +11,13 @@ use crate::{
         DocumentKey, ExpectedBill, chain,
         earn::{FIRST_SPENDING, TIERS, tier},
     },
+    plan::others::{CHECK_IN, Kind, Other, fuel, wash},
 };
 
 pub(super) fn compare(round: &Round<'_>, wrong: &mut Vec<String>) {
     documents(round, wrong);
     entries(round, wrong);
+    others(round, wrong);
     accounts(round, wrong);
     accruals(round, wrong);
     campaigns(round, wrong);
@@ -33,8 +35,9 @@ fn accepted<'a>(round: &'a Round<'_>) -> impl Iterator<Item = (&'a DocumentKey, 
 fn documents(round: &Round<'_>, wrong: &mut Vec<String>) {
     let line = |((store, number), status): (&DocumentKey, &str)| format!("{store}/{number} {status}");
     let expected = round.expected.bills.iter().map(|(key, bill)| line((key, if bill.person.is_some() { "accepted" } else { "parked" })));
+    let others = round.plan.others.iter().map(|other| format!("{}/{} accepted", other.store, other.number));
     let found = round.seen.found.documents.iter().map(|(key, status)| line((key, status)));
-    same("documents", expected.collect(), found.collect(), wrong);
+    same("documents", expected.chain(others).collect(), found.collect(), wrong);
 }
 
 /// Every entry but those of a campaign with a budget and the first spendings, which depend on who was first.
@@ -51,7 +54,8 @@ fn entries(round: &Round<'_>, wrong: &mut Vec<String>) {
     }
     let of_budget = |entry: &EntryRow| campaign_of(entry).is_some_and(|campaign| round.expected.budgets.contains_key(campaign));
     let numbers = numbers(round);
-    let fixed = round.seen.found.entries.iter().filter(|entry| entry.kind != "first_spending" && !of_budget(entry));
+    let is_fixed = |entry: &&EntryRow| !["first_spending", "interaction", "partner"].contains(&entry.kind.as_str()) && !of_budget(entry);
+    let fixed = round.seen.found.entries.iter().filter(is_fixed);
     let line = |entry: &EntryRow| {
         let member = numbers.get(&entry.member_id).copied().unwrap_or("nobody");
         let EntryRow { store, document, kind, rule, category, points, expires_on, .. } = entry;
@@ -61,6 +65,40 @@ fn entries(round: &Round<'_>, wrong: &mut Vec<String>) {
     first_spendings(round, &numbers, wrong);
     for entry in round.seen.found.entries.iter().filter(|entry| of_budget(entry)) {
         limited(round, entry, wrong);
+    }
+}
+
+/// One check-in a person and day is rewarded; the partner without a budget pays its rate, the other one as much as it has.
+fn others(round: &Round<'_>, wrong: &mut Vec<String>) {
+    let member = |other: &Other| round.seen.desk.registered.get(&other.person).map_or("nobody", |(number, _)| number.as_str());
+    let of = |kind: Kind| round.plan.others.iter().filter(move |other| other.kind == kind);
+    let numbers = numbers(round);
+    let found = || round.seen.found.entries.iter().map(|entry| (entry, numbers.get(&entry.member_id).copied().unwrap_or("nobody")));
+    let by_document: BTreeMap<(&str, &str), &Other> =
+        round.plan.others.iter().map(|other| ((other.store.as_str(), other.number.as_str()), other)).collect();
+    let days: BTreeSet<String> = of(Kind::CheckIn).map(|other| format!("{} {} {CHECK_IN}", member(other), other.day)).collect();
+    let rewarded = found().filter(|(entry, _)| entry.kind == "interaction").map(|(entry, member)| {
+        let day = by_document.get(&(entry.store.as_str(), entry.document.as_str())).map(|other| other.day).unwrap_or_default();
+        format!("{member} {day} {}", entry.points)
+    });
+    same("check-ins rewarded", days.into_iter().collect(), rewarded.collect(), wrong);
+    let (free, limited) = (format!("partner:{}@2", wash(round.plan.place)), format!("partner:{}@2", fuel(round.plan.place)));
+    let washed = of(Kind::Wash)
+        .filter(|other| other.due() > 0)
+        .map(|other| format!("{} {}/{} {}", member(other), other.store, other.number, other.due()));
+    let line = |(entry, member): (&EntryRow, &str)| format!("{member} {}/{} {}", entry.store, entry.document, entry.points);
+    same("purchases", washed.collect(), found().filter(|(entry, _)| entry.rule == free).map(line).collect(), wrong);
+    let mut granted = 0;
+    for (entry, _) in found().filter(|(entry, _)| entry.rule == limited) {
+        granted += entry.points;
+        let due = by_document.get(&(entry.store.as_str(), entry.document.as_str())).map_or(0, |other| other.due());
+        if !(1..=due).contains(&entry.points) {
+            wrong.push(format!("{}/{} was granted {} of {due}", entry.store, entry.document, entry.points));
+        }
+    }
+    let due: i64 = of(Kind::Fuel).map(Other::due).sum();
+    if granted != due.min(round.expected.fuel) {
+        wrong.push(format!("a partner must grant {}, has granted {granted}", due.min(round.expected.fuel)));
     }
 }
 
@@ -123,7 +161,9 @@ fn accounts(round: &Round<'_>, wrong: &mut Vec<String>) {
                 wrong.push(format!("{number}: the chain breaks at place {} ({}/{})", place + 1, entry.store, entry.document));
                 break;
             }
-            if entry.debit != format!("issued:{}", entry.store) || entry.credit != "active" || entry.pending || !entry.qualifying {
+            let partner = entry.rule.strip_prefix("partner:").and_then(|rule| rule.split('@').next());
+            let debit = partner.map_or_else(|| format!("issued:{}", entry.store), |code| format!("partner:{code}"));
+            if entry.debit != debit || entry.credit != "active" || entry.pending || entry.qualifying == partner.is_some() {
                 wrong.push(format!("{number}: an entry from {} to {}", entry.debit, entry.credit));
             }
             *issued.entry(&entry.debit).or_default() -= entry.points;
@@ -192,7 +232,8 @@ fn campaigns(round: &Round<'_>, wrong: &mut Vec<String>) {
 fn standings(round: &Round<'_>, wrong: &mut Vec<String>) {
     let found = &round.seen.found;
     let mut by_document: BTreeMap<DocumentKey, i64> = accepted(round).map(|(key, _, _)| (key.clone(), 0)).collect();
-    for entry in &found.entries {
+    by_document.extend(round.plan.others.iter().map(|other| ((other.store.clone(), other.number.clone()), 0)));
+    for entry in found.entries.iter().filter(|entry| entry.qualifying) {
         *by_document.entry((entry.store.clone(), entry.document.clone())).or_default() += entry.points;
     }
     let line = |((store, document), points): (&DocumentKey, &i64)| format!("{store}/{document} {points}");
@@ -205,7 +246,8 @@ fn standings(round: &Round<'_>, wrong: &mut Vec<String>) {
         wrong,
     );
     for standing in &found.standings {
-        let active = found.accounts.iter().find(|account| account.member_no == standing.member_no).map_or(0, |account| account.active);
+        let own = found.entries.iter().filter(|entry| entry.qualifying && found.members.get(&standing.member_no) == Some(&entry.member_id));
+        let active: i64 = own.map(|entry| entry.points).sum();
         let step = tier(active);
         let changes = if step == 0 { 0..=0 } else { 1..=i64::try_from(step).unwrap_or(0) };
         if standing.qualifying != active || standing.tier.as_deref() != Some(TIERS[step].0) || !changes.contains(&standing.changes) {

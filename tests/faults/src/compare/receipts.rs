@@ -27,6 +27,7 @@ pub(super) fn compare(round: &Round<'_>, wrong: &mut Vec<String>) {
     }
     each_content(round, &by_content, wrong);
     each_bill(round, &by_content, wrong);
+    each_other(round, &by_content, wrong);
 }
 
 fn statuses<'a>(receipts: &[&'a Heard], status: &str) -> Vec<&'a Heard> {
@@ -53,6 +54,18 @@ fn each_content(round: &Round<'_>, by_content: &OfContent<'_>, wrong: &mut Vec<S
             for receipt in receipts.iter().filter(|receipt| receipt.text("status") != "rejected" || receipt.text("code") != code) {
                 wrong.push(format!("a document that is {code} was answered {}", receipt.data()));
             }
+        }
+    }
+}
+
+/// Whatever is no bill was accepted once, and parked before that at most once.
+fn each_other(round: &Round<'_>, by_content: &OfContent<'_>, wrong: &mut Vec<String>) {
+    for other in &round.plan.others {
+        let hash = sha256(other.document(round.plan.place, &round.plan.people).to_string().as_bytes());
+        let receipts = by_content.get(hash.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let count = |status| statuses(receipts, status).len();
+        if count("accepted") != 1 || count("parked") > 1 || count("rejected") > 0 {
+            wrong.push(format!("{} {}/{} was answered {receipts:?}", other.kind.document(), other.store, other.number));
         }
     }
 }

@@ -3,7 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Round, same};
-use crate::{found::SendRow, gateway::fate_of, plan::people::Person};
+use crate::{
+    found::SendRow,
+    gateway::fate_of,
+    plan::{others::Kind, people::Person},
+};
 
 pub(super) fn compare(round: &Round<'_>, wrong: &mut Vec<String>) {
     let found = &round.seen.found;
@@ -64,7 +68,16 @@ fn occasions(round: &Round<'_>, wrong: &mut Vec<String>) {
     let owner: BTreeMap<String, String> =
         found.entries.iter().map(|entry| (format!("{}/{}", entry.store, entry.document), entry.member_id.to_string())).collect();
     let welcomes = found.members.values().map(|id| format!("{id} welcome welcome"));
-    let earned = with_points.keys().filter_map(|document| Some(format!("{} points_earned {document}", owner.get(document)?)));
+    let others: BTreeMap<String, Kind> =
+        round.plan.others.iter().map(|other| (format!("{}/{}", other.store, other.number), other.kind)).collect();
+    let earned = with_points.keys().filter_map(|document| {
+        let (kind, source) = match others.get(document) {
+            None => ("points_earned", ""),
+            Some(Kind::CheckIn) => ("interaction_earned", "interaction/"),
+            Some(_) => ("partner_earned", "partner_purchase/"),
+        };
+        Some(format!("{} {kind} {source}{document}", owner.get(document)?))
+    });
     let steps = found.standings.iter().flat_map(|standing| {
         let id = found.members.get(&standing.member_no).map(ToString::to_string).unwrap_or_default();
         (1..=standing.changes).map(move |ordinal| format!("{id} tier_upgraded {ordinal}"))

@@ -8,7 +8,11 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 
 use self::earn::Earned;
-use crate::plan::{Offer, Plan, bills::Customer};
+use crate::plan::{
+    Offer, Plan,
+    bills::Customer,
+    others::{Kind, Other},
+};
 
 /// Store and number.
 pub type DocumentKey = (String, String);
@@ -37,6 +41,8 @@ pub struct Expected {
     pub bills: BTreeMap<DocumentKey, ExpectedBill>,
     /// The limits of campaigns that have one, by code.
     pub budgets: BTreeMap<String, i64>,
+    /// What the partner with a budget may grant: less than is due of it.
+    pub fuel: i64,
 }
 
 impl Expected {
@@ -68,7 +74,8 @@ impl Expected {
                 budgets.insert(offer.code.clone(), (due * permille / 1_000).max(1));
             }
         }
-        Self { bills, budgets }
+        let due: i64 = plan.others.iter().filter(|other| other.kind == Kind::Fuel).map(Other::due).sum();
+        Self { bills, budgets, fuel: (due * 6 / 10).max(1) }
     }
 
     /// What a campaign with a budget grants in all: no more than is due, no more than it has.

@@ -62,6 +62,8 @@ pub fn plan(seed: u64, seconds: u64, today: NaiveDate) -> Plan {
         today,
         stores,
         people,
+        others: Vec::new(),
+        place: 0,
         bills,
         contested: Vec::new(),
         strays,

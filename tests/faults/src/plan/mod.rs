@@ -3,6 +3,7 @@
 
 pub mod bills;
 pub mod faults;
+pub mod others;
 pub mod people;
 pub mod strays;
 
@@ -12,6 +13,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use self::{
     bills::{Bill, Customer},
     faults::{Fault, Layout, Trap},
+    others::Other,
     people::Person,
     strays::{Stray, WAYS},
 };
@@ -38,6 +40,8 @@ pub enum What {
     Bill(usize, bool),
     /// This stray.
     Stray(usize),
+    /// No bill, by its place.
+    Other(usize),
 }
 
 /// One message of a store.
@@ -75,6 +79,10 @@ pub struct Plan {
     pub people: Vec<Person>,
     /// Bills in order.
     pub bills: Vec<Bill>,
+    /// What else they report.
+    pub others: Vec<Other>,
+    /// Which of the season's rounds it is.
+    pub place: usize,
     /// Bills that come with two contents: one is accepted, the other a conflict.
     pub contested: Vec<usize>,
     /// What must be refused.
@@ -123,10 +131,13 @@ impl Plan {
                 covers: Some(rng.random_range(100..1_300)),
             },
         ];
+        let others: Vec<Other> =
+            (0..rng.random_range(30..=90)).map(|number| Other::new(rng, (seed, place, number), &people, &stores, today)).collect();
+        mix(rng, &mut sendings, &others, place, &people);
         let poison = (0..rng.random_range(0..=2)).map(|number| poison(rng, seed, number, &stores[0])).collect();
         let layout = Layout::new(rng);
         let (traps, faults) = faults::faults(rng, layout.copies.len());
-        Self { seed, today, stores, people, bills, contested, strays, sendings, offers, poison, layout, traps, faults }
+        Self { seed, today, stores, people, bills, others, place, contested, strays, sendings, offers, poison, layout, traps, faults }
     }
 }
 
@@ -159,7 +170,7 @@ fn meet(rng: &mut StdRng, sendings: &mut Vec<Sending>, bills: &[Bill], people: &
             Customer::Known(person, _) => Some(people[person].registers_at).filter(|at| *at > 0),
             Customer::Stranger(_) => None,
         },
-        What::Stray(_) => None,
+        What::Stray(_) | What::Other(_) => None,
     };
     let count = sendings.len();
     let mut placed: Vec<(usize, Sending)> = Vec::with_capacity(count);
@@ -170,6 +181,17 @@ fn meet(rng: &mut StdRng, sendings: &mut Vec<Sending>, bills: &[Bill], people: &
     }
     placed.sort_by_key(|(place, _)| *place);
     sendings.extend(placed.into_iter().map(|(_, sending)| sending));
+}
+
+/// What is no bill comes among the bills.
+fn mix(rng: &mut StdRng, sendings: &mut Vec<Sending>, others: &[Other], round: usize, people: &[Person]) {
+    for (place, other) in others.iter().enumerate() {
+        let bytes = other.document(round, people).to_string().into_bytes();
+        for _ in 0..times(rng) {
+            let sending = Sending { what: What::Other(place), subject: other.subject(), bytes: bytes.clone() };
+            sendings.insert(rng.random_range(0..=sendings.len()), sending);
+        }
+    }
 }
 
 fn times(rng: &mut StdRng) -> usize {
