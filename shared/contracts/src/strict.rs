@@ -44,6 +44,12 @@ pub(crate) fn objects<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -
     objects.into_iter().map(|object| serde_json::from_value(Value::Object(object)).map_err(D::Error::custom)).collect()
 }
 
+/// For a field: an object written as one, not as the list of its values.
+pub(crate) fn one_object<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<T, D::Error> {
+    let object = Map::<String, Value>::deserialize(from)?;
+    serde_json::from_value(Value::Object(object)).map_err(D::Error::custom)
+}
+
 fn parse(text: &str) -> Result<Value, serde_json::Error> {
     serde_json::from_str::<Strict>(text).map(|strict| strict.0)
 }

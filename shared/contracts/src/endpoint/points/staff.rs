@@ -5,7 +5,7 @@ use jifen_kernel::{MemberId, Points, StoreCode};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::endpoint::Endpoint;
+use crate::{endpoint::Endpoint, strict};
 
 /// Who does something, as the caller knows them: the caller vouches for both.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -33,6 +33,7 @@ pub struct AdjustmentCreateRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// Who asks for it.
+    #[serde(deserialize_with = "strict::one_object")]
     pub by: Staff,
 }
 
@@ -44,6 +45,7 @@ pub struct AdjustmentDecisionRequest {
     /// The adjustment.
     pub adjustment_id: Uuid,
     /// Who decides: never who asked for it.
+    #[serde(deserialize_with = "strict::one_object")]
     pub by: Staff,
 }
 
@@ -159,6 +161,7 @@ pub struct FreezeRequest {
     /// Why, 1 to 200 characters; no personal values.
     pub reason: String,
     /// Who does it.
+    #[serde(deserialize_with = "strict::one_object")]
     pub by: Staff,
 }
 
