@@ -17,6 +17,8 @@ mod adjustment;
 mod explain;
 mod freeze;
 mod hold;
+mod import;
+mod lots;
 mod members;
 mod moved;
 mod quote;
@@ -27,6 +29,8 @@ pub use adjustment::{Adjustments, CreateAdjustment, Decide};
 pub use explain::Explain;
 pub use freeze::Freeze;
 pub use hold::CreateHold;
+pub use import::ImportLots;
+pub use lots::{ExtendLots, Lots, ReleasePending, ReviveLots};
 pub use quote::Quote;
 pub use resolve::{CaptureHold, ExtendHold, ReleaseHold, release};
 

@@ -5,8 +5,8 @@ use jifen_runtime::Service;
 
 use crate::{
     endpoints::{
-        Account, Adjustments, CaptureHold, Counts, CreateAdjustment, CreateHold, Decide, Entries, Explain, ExtendHold, Freeze, Quote,
-        ReleaseHold,
+        Account, Adjustments, CaptureHold, Counts, CreateAdjustment, CreateHold, Decide, Entries, Explain, ExtendHold, ExtendLots, Freeze,
+        ImportLots, Lots, Quote, ReleaseHold, ReleasePending, ReviveLots,
     },
     handlers::{
         accrual_assessed::AccrualAssessedHandler, bonus_granted::BonusGrantedHandler, interaction_recorded::InteractionRecordedHandler,
@@ -41,10 +41,15 @@ pub fn service() -> Service {
         .answers(Counts)
         .answers(Quote)
         .answers(Adjustments)
+        .answers(Lots)
         .mutates(CreateHold)
         .mutates(CaptureHold)
         .mutates(ReleaseHold)
         .mutates(ExtendHold)
+        .mutates(ExtendLots)
+        .mutates(ReviveLots)
+        .mutates(ReleasePending)
+        .mutates(ImportLots)
         .mutates(CreateAdjustment)
         .mutates(Decide::<AdjustmentApprove>::default())
         .mutates(Decide::<AdjustmentReject>::default())

@@ -212,6 +212,11 @@ fn endpoints() -> Vec<[Message; 2]> {
         an_endpoint::<endpoint::MemberAnnounce>("Says once more what others know of members, part by part. Mutating."),
         an_endpoint::<endpoint::MemberCounts>("Counts: members."),
         an_endpoint::<endpoint::AccountGet>("A member's account. A member without entries answers zeros."),
+        an_endpoint::<endpoint::LotsList>("A member's lots, with what moved their ends."),
+        an_endpoint::<endpoint::LotsExtend>("Gives live lots more time. Mutating."),
+        an_endpoint::<endpoint::LotsRevive>("Brings back what ended unspent, each lot once. Mutating."),
+        an_endpoint::<endpoint::PendingRelease>("Ends the review of a document's pending points. Mutating."),
+        an_endpoint::<endpoint::LotsImport>("Imports opening balances as lots with their own ends, each line once. Mutating."),
         an_endpoint::<endpoint::EntriesList>("A member's ledger entries, newest first."),
         an_endpoint::<endpoint::EntryExplain>("How an entry came about, computed again; or why a document earned nothing."),
         an_endpoint::<endpoint::PointsCounts>(

@@ -127,6 +127,13 @@ codes! {
     ADJUSTMENT_UNKNOWN_ROLE = "adjustment.unknown_role", 403, "该角色无权调整积分", "the program gives this role no right to adjust";
     ADJUSTMENT_OVER_LIMIT = "adjustment.over_limit", 403, "超过该角色的调整或审批限额", "more points than this role may ask for or approve";
     ADJUSTMENT_OWN = "adjustment.own", 403, "不能审批本人提交的调整", "nobody decides on an adjustment of their own";
+    POINTS_LOT_UNKNOWN = "points.lot_unknown", 404, "会员没有此可用积分批次", "the member has no such live lot";
+    POINTS_BAD_EXTENSION = "points.bad_extension", 400, "新的到期日须在今天之后、十年之内", "the new last day must lie after today and within ten years";
+    POINTS_NOT_REVIVABLE = "points.not_revivable", 409, "没有可恢复的过期积分：现行规则未开放，或已超过天数，或已恢复过", "nothing can live again: the program doesn't allow it, it ended too long ago, or it did so before";
+    POINTS_NO_REVIEW = "points.no_review", 404, "此单据没有待审核的积分", "no points of this document wait for a review";
+    POINTS_IMPORT_CONFLICT = "points.import_conflict", 409, "同一来源的同一行曾以不同内容导入", "this line of the source was imported with other content";
+    POINTS_IMPORT_ENDED = "points.import_ended", 400, "到期日已过或超出十年", "the last day is over, or more than ten years away";
+    POINTS_IMPORT_AMOUNT = "points.import_amount", 400, "积分须为正整数", "the points must be a whole number above zero";
     POINTS_ENTRY_UNKNOWN = "points.entry_unknown", 404, "没有此积分流水或单据", "the member has no such entry or document";
 
     TIER_UNKNOWN = "tier.unknown", 404, "现行规则中没有此等级，或该等级不可由此方式获得", "the program in force has no such tier, or it can't be given this way";

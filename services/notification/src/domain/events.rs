@@ -121,10 +121,10 @@ impl Occasional for MemberLapseWarned {
 }
 
 impl Occasional for AccrualSettled {
-    /// Nothing for an accrual without points: a warranty job, say.
+    /// Nothing for an accrual without points: a warranty job, say; nor for what members had in another system.
     fn occasions(&self) -> Vec<Occasion> {
         let (points, balance) = (self.points(), self.balance.active);
-        if !points.is_positive() {
+        if !points.is_positive() || self.source == AccrualSource::Import {
             return Vec::new();
         }
         let (business_key, facts) = if self.source == AccrualSource::Invoice {

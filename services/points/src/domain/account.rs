@@ -110,6 +110,8 @@ pub fn on_lifetime(kind: EntryKind, source: AccrualSource, qualifying: bool) -> 
     }
     match kind {
         EntryKind::Accrual | EntryKind::FirstSpending | EntryKind::Bonus | EntryKind::Interaction | EntryKind::Partner => 1,
+        // Counts only where it qualifies.
+        EntryKind::Import => 1,
         EntryKind::Lapse | EntryKind::Reversal => -1,
         _ => 0,
     }

@@ -158,6 +158,7 @@ pub fn decide_credit(
         AccrualSource::Interaction => (EntryKind::Interaction, "interaction"),
         AccrualSource::PartnerPurchase => (EntryKind::Partner, "partner"),
         AccrualSource::Grant => (EntryKind::Bonus, "campaign"),
+        AccrualSource::Import => (EntryKind::Import, "import"),
         AccrualSource::Invoice => (EntryKind::Accrual, "earn"),
     };
     let waits = Waits::of(pending, accrual.hold, accrual.business_date);
@@ -190,6 +191,7 @@ pub fn decide_credit(
 fn funder_of(accrual: &DirectAccrual) -> String {
     match accrual.source {
         AccrualSource::PartnerPurchase => format!("partner:{}", accrual.subject),
+        AccrualSource::Import => "imported".to_owned(),
         _ => issued_by(&accrual.store),
     }
 }

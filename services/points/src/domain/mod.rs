@@ -13,6 +13,7 @@ pub mod expiry;
 pub mod explain;
 pub mod hold;
 pub mod interaction;
+pub mod lot_change;
 pub mod lots;
 pub mod net;
 pub mod partner;

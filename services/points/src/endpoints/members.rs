@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jifen_contracts::{
     Problem, code,
-    endpoint::{MemberGet, MemberRequest, Staff},
+    endpoint::{MemberGet, MemberRequest, MemberStatus, Staff},
     program::AppliedProgram,
 };
 use jifen_kernel::{MemberId, Points, StoreCode};
@@ -19,6 +19,8 @@ pub struct Named {
     pub member_id: MemberId,
     /// There is an account.
     pub has_account: bool,
+    /// `member` says that the registration isn't activated; of who has an account it isn't asked.
+    pub awaiting: bool,
 }
 
 /// Members by number.
@@ -30,12 +32,15 @@ pub async fn name_members<'a>(cx: &Ctx, numbers: impl Iterator<Item = &'a str>) 
     let numbers: BTreeSet<String> = numbers.filter(|number| !number.contains('\0')).map(str::to_owned).collect();
     let numbers: Vec<String> = numbers.into_iter().collect();
     let known = accounts::list_numbers(&cx.pool, &numbers).await?;
-    let named = |(number, member_id)| (number, Ok(Named { member_id, has_account: true }));
+    let named = |(number, member_id)| (number, Ok(Named { member_id, has_account: true, awaiting: false }));
     let mut members: Members = known.into_iter().map(named).collect();
     let unknown: Vec<String> = numbers.into_iter().filter(|number| !members.contains_key(number)).collect();
     for member_no in unknown {
         let answer = ask::<MemberGet>(&cx.nats, &MemberRequest { member_no: member_no.clone() }).await;
-        members.insert(member_no, answer.map(|member| Named { member_id: member.member_id, has_account: false }));
+        members.insert(
+            member_no,
+            answer.map(|member| Named { member_id: member.member_id, has_account: false, awaiting: member.status != MemberStatus::Active }),
+        );
     }
     Ok(members)
 }

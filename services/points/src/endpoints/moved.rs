@@ -52,7 +52,7 @@ pub async fn explain_moved(cx: &Ctx, member_id: MemberId, entry: &ListedEntry) -
             let accrual = invoice(cx, member_id, &entry.store, &entry.document).await?;
             (accrual.business_date, accrual.program_version)
         }
-        AccrualSource::Invoice => (entry.posted_at.date_naive(), 0),
+        AccrualSource::Invoice | AccrualSource::Import => (entry.posted_at.date_naive(), 0),
         source => {
             let found = direct::find(&cx.pool, member_id, source, &entry.store, &entry.document).await.map_err(unavailable)?;
             let Posted { accrual, .. } = found.ok_or(code::POINTS_ENTRY_UNKNOWN)?;

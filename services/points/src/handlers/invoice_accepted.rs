@@ -8,7 +8,7 @@ use jifen_kernel::{MemberId, Points};
 use jifen_runtime::{BatchHandler, Ctx, Event, Failure, Fates, Incoming, Outbox, Poison};
 use sqlx::PgConnection;
 
-use super::ids;
+use super::{activity::Activities, ids};
 use crate::{
     domain::{
         base::total,
@@ -61,6 +61,7 @@ impl BatchHandler for InvoiceAcceptedHandler {
         let mut next_id = ids(cx, out);
         let mut postings = Vec::with_capacity(places.len());
         let mut cut = Vec::new();
+        let mut activities = Activities::default();
         for (place, valued) in places {
             let Incoming { item, cause, .. } = &batch[place];
             let invoice = &item.data;
@@ -72,6 +73,7 @@ impl BatchHandler for InvoiceAcceptedHandler {
             days.add(invoice, total(&valued.base.categories));
             let pending = invoice.awaiting_activation && !activated.contains(&invoice.member_id);
             let posting = decide_posting(account, invoice, valued, &applied, pending, out.now(), &mut next_id);
+            activities.add(invoice, valued, &applied, out);
             out.event(cause, Some(account.sequence), &outbound::earned(invoice, valued, posting.first_spending));
             postings.push(posting);
             if let (Some(valued), Some(left)) = (capped, left) {
@@ -83,6 +85,7 @@ impl BatchHandler for InvoiceAcceptedHandler {
             accruals::save_cut(tx, &cut).await?;
         }
         entries::save(tx, &postings, out.now()).await?;
+        activities.save(cx, tx, &mut accounts, out).await?;
         accounts::save(tx, &accounts).await?;
         Ok(fates)
     }

@@ -58,16 +58,16 @@ impl BatchHandler for MemberActivatedHandler {
     }
 }
 
-/// Makes lots spendable that waited, of locked accounts, and says so document by document.
+/// Makes lots spendable that waited, of locked accounts, and says so document by document; gives the accounts as they are then.
 pub async fn activate(
     cx: &Ctx,
     tx: &mut PgConnection,
     mut accounts: Accounts,
     mut lots: Vec<PendingLot>,
     out: &mut Outbox,
-) -> Result<(), Failure> {
+) -> Result<Accounts, Failure> {
     if lots.is_empty() {
-        return Ok(());
+        return Ok(accounts);
     }
     let members: Vec<MemberId> = lots.iter().map(|lot| lot.member_id).collect::<BTreeSet<_>>().into_iter().collect();
     let pending = entries::load_pending(tx, &members, &lots.iter().map(|lot| lot.lot_id).collect::<Vec<_>>()).await?;
@@ -86,7 +86,8 @@ pub async fn activate(
     // Save.
     entries::save_entries(tx, &moved.iter().collect::<Vec<_>>()).await?;
     activations::save_lots(tx, &lots, out.now()).await?;
-    accounts::save(tx, &accounts).await
+    accounts::save(tx, &accounts).await?;
+    Ok(accounts)
 }
 
 /// A debt is repaid with what has just become spendable.

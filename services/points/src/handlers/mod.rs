@@ -1,6 +1,7 @@
 //! One file an inbound event.
 
 pub mod accrual_assessed;
+pub mod activity;
 pub mod bonus_granted;
 pub mod correct;
 pub mod direct;

@@ -42,9 +42,9 @@ fn word_of(source: AccrualSource) -> Option<String> {
 }
 
 pub(super) fn source_of(text: Option<&str>) -> Option<AccrualSource> {
-    use AccrualSource::{Grant, Interaction, Invoice, PartnerPurchase};
+    use AccrualSource::{Grant, Import, Interaction, Invoice, PartnerPurchase};
     let Some(text) = text else { return Some(Invoice) };
-    [Interaction, PartnerPurchase, Grant].into_iter().find(|source| source.as_str() == text)
+    [Interaction, PartnerPurchase, Grant, Import].into_iter().find(|source| source.as_str() == text)
 }
 
 /// Writes the entries and lots of a batch's postings.

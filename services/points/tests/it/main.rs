@@ -7,6 +7,7 @@ mod direct;
 mod ends;
 mod ends_of_a_year;
 mod ledger;
+mod lots;
 mod model;
 mod pending;
 mod seals;

@@ -17,6 +17,8 @@ pub enum Source {
     PartnerPurchase,
     /// An accrual's grant of a campaign.
     Grant,
+    /// An opening balance.
+    Import,
     /// A car was delivered.
     VehicleSale,
     /// A friend bought a car.
@@ -74,6 +76,7 @@ impl From<AccrualSource> for Source {
             AccrualSource::Interaction => Self::Interaction,
             AccrualSource::PartnerPurchase => Self::PartnerPurchase,
             AccrualSource::Grant => Self::Grant,
+            AccrualSource::Import => Self::Import,
         }
     }
 }

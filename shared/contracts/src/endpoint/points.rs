@@ -12,9 +12,11 @@ use crate::{
     program::Limit,
 };
 
+mod lots;
 mod staff;
 mod till;
 
+pub use lots::*;
 pub use staff::*;
 pub use till::*;
 

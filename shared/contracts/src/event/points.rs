@@ -191,6 +191,8 @@ pub enum AccrualSource {
     PartnerPurchase,
     /// A campaign's grant: the document is `<campaign>/<participation>/<ordinal>`.
     Grant,
+    /// An opening balance: the document is `<source>/<line>`.
+    Import,
 }
 
 impl AccrualSource {
@@ -201,6 +203,7 @@ impl AccrualSource {
             Self::Interaction => "interaction",
             Self::PartnerPurchase => "partner_purchase",
             Self::Grant => "grant",
+            Self::Import => "import",
         }
     }
 
