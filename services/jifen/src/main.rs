@@ -87,7 +87,7 @@ enum Verb {
     Settlement(verbs::settlement::Options),
     /// Publishes documents as a POS does, and waits for their receipts.
     Publish(verbs::publish::Options),
-    /// Imports invoices from a DMS's export (CSV).
+    /// Imports invoices from a DMS's export (CSV), or `lots`: opening balances of another system.
     Import(import::Options),
     /// Stores: who may send documents.
     #[command(subcommand)]

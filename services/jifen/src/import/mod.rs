@@ -9,6 +9,7 @@
 
 mod bills;
 mod faults;
+mod lots;
 mod mapping;
 mod rows;
 mod send;
@@ -21,7 +22,7 @@ use std::{
 };
 
 use anyhow::{Result, bail};
-use clap::Args;
+use clap::{Args, Subcommand};
 use jifen_door::Courier;
 use jifen_kernel::StoreCode;
 use tokio::sync::mpsc;
@@ -43,7 +44,22 @@ use crate::{client::Client, output::Printer, serve::asked_to_stop, settings::Set
 const AHEAD: usize = 256;
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Options {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    bills: Option<BillOptions>,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Imports opening balances of another system, lot by lot (CSV).
+    Lots(lots::Options),
+}
+
+#[derive(Debug, Args)]
+struct BillOptions {
     /// A CSV file, one row a line of a bill; the rows of a bill stand together.
     file: PathBuf,
     /// The store whose bills they are.
@@ -64,6 +80,14 @@ pub struct Options {
 }
 
 pub async fn run(settings: &Settings, options: Options, out: Printer) -> Result<ExitCode> {
+    match (options.what, options.bills) {
+        (Some(What::Lots(options)), _) => lots::run(settings, options, out).await,
+        (None, Some(options)) => import_bills(settings, options, out).await,
+        (None, None) => bail!("name a CSV file, or what it holds: jifen import --help"),
+    }
+}
+
+async fn import_bills(settings: &Settings, options: BillOptions, out: Printer) -> Result<ExitCode> {
     let store = StoreCode::try_new(options.store.as_str())?;
     let mapping = Mapping::load(&options.mapping)?;
     let errors = options.errors.clone().unwrap_or_else(|| beside(&options.file));

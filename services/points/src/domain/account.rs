@@ -109,9 +109,12 @@ pub fn on_lifetime(kind: EntryKind, source: AccrualSource, qualifying: bool) -> 
         return 0;
     }
     match kind {
-        EntryKind::Accrual | EntryKind::FirstSpending | EntryKind::Bonus | EntryKind::Interaction | EntryKind::Partner => 1,
-        // Counts only where it qualifies.
-        EntryKind::Import => 1,
+        EntryKind::Accrual
+        | EntryKind::FirstSpending
+        | EntryKind::Bonus
+        | EntryKind::Interaction
+        | EntryKind::Partner
+        | EntryKind::Import => 1,
         EntryKind::Lapse | EntryKind::Reversal => -1,
         _ => 0,
     }

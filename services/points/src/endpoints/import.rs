@@ -50,6 +50,8 @@ struct Line<'a> {
 
 /// Why a line is wrong: code and field.
 type Wrong = (Code, &'static str);
+/// The lines of a request, each judged; or why nobody can say anything of it.
+type Judged<'a> = Result<Vec<Result<Line<'a>, Wrong>>, Problem>;
 
 fn judge<'a>(
     request: &LotsImportRequest,
@@ -123,7 +125,6 @@ impl Mutation for ImportLots {
     ) -> Result<Vec<Result<LotsImportReply, Problem>>, Failure> {
         let rules = rules(cx, out)?;
         let today = today(&rules, out);
-        type Judged<'a> = Result<Vec<Result<Line<'a>, Wrong>>, Problem>;
         let judged: Vec<Judged<'_>> = batch
             .iter()
             .map(|asked| {

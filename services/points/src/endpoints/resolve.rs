@@ -20,11 +20,17 @@ use super::{
 use crate::{
     domain::{
         account::Account,
+        expiry::slides_to,
         hold::{Back, Hold, Moment, Refused, decide_capture, decide_release},
     },
     handlers::ids,
     outbound,
-    store::{accruals::DocumentKey, holds, spent},
+    store::{
+        accruals::DocumentKey,
+        holds,
+        lot_changes::{self, Slide},
+        spent,
+    },
     till::{Books, rules, today},
 };
 
@@ -86,6 +92,16 @@ impl Mutation for CaptureHold {
             answers.push(capture(&mut books, asked, is_ended, &mut now, out)?);
         }
         books.save(tx, out).await?;
+        // Where points slide, spending is an activity: what is left lives on.
+        if let Some(until) = slides_to(&rules.program.expiry, today(&rules, out)) {
+            let spent = batch.iter().zip(&answers).filter(|(_, answer)| answer.is_ok());
+            let slide = |(asked, _): (&&Asked<HoldCaptureRequest>, _)| {
+                let hold = known.get(&asked.request.hold_id)?;
+                let document = asked.request.document.clone().unwrap_or_else(|| hold.hold_id.to_string());
+                Some(Slide { member_id: hold.member_id, store: hold.store.clone(), document, day: today(&rules, out), until })
+            };
+            lot_changes::slide(tx, &spent.filter_map(slide).collect::<Vec<_>>(), out.now()).await?;
+        }
         Ok(answers)
     }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use jifen_contracts::{
     endpoint::{
-        Endpoint, ImportStatus, ImportedLot, LotChangeKind, LotsExtend, LotsExtendRequest, LotsImport, LotsImportRequest, LotsList,
-        LotsRevive, LotsReviveRequest, MemberRequest, PendingRelease, PendingReleaseRequest, Staff,
+        Endpoint, HoldCapture, HoldCaptureRequest, HoldCreate, HoldCreateRequest, ImportStatus, ImportedLot, LotChangeKind, LotsExtend,
+        LotsExtendRequest, LotsImport, LotsImportRequest, LotsList, LotsRevive, LotsReviveRequest, MemberRequest, PendingRelease,
+        PendingReleaseRequest, Staff,
     },
     event::{AccrualSettled, AccrualSource, Earned, Expired, InvoiceAccepted},
     program::{AppliedProgram, ExpiryMode, PendingRule, Revival},
@@ -76,6 +77,19 @@ async fn every_paid_bill_extends_sliding_points() {
     bench.publish(&[on(invoice("R5", 1, "repair", "3.00"), "2027-02-01")], 1).await;
     let _: Vec<Earned> = bench.published(5).await;
     assert_eq!(ends(&bench, "M1").await, [("2029-02-01".to_owned(), 3), ("2029-03-15".to_owned(), 207)]);
+    // So is spending.
+    time.set(at("2027-04-01T12:00:00+08:00"));
+    let hold = HoldCreateRequest {
+        operation_id: "H1".to_owned(),
+        member_no: "M1".to_owned(),
+        points: Points(10),
+        store: "SH01".to_owned(),
+        expires_in_s: None,
+    };
+    let hold_id = asked::<HoldCreate>(&bench, hold).await.expect("held").hold_id;
+    let capture = HoldCaptureRequest { operation_id: "C1".to_owned(), store: None, hold_id, points: None, document: None };
+    asked::<HoldCapture>(&bench, capture).await.expect("captured");
+    assert_eq!(ends(&bench, "M1").await, [("2029-04-01".to_owned(), 200)]);
     bench.assert_sound().await;
     assert!(copy.stop().await);
 }

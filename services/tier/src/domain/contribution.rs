@@ -34,11 +34,12 @@ pub enum Source {
 }
 
 impl Source {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Invoice,
         Self::Interaction,
         Self::PartnerPurchase,
         Self::Grant,
+        Self::Import,
         Self::VehicleSale,
         Self::ReferralPurchase,
         Self::ReferralService,
@@ -54,6 +55,7 @@ impl Source {
             Self::Interaction => "interaction",
             Self::PartnerPurchase => "partner_purchase",
             Self::Grant => "grant",
+            Self::Import => "import",
             Self::VehicleSale => "vehicle_sale",
             Self::ReferralPurchase => "referral_purchase",
             Self::ReferralService => "referral_service",

@@ -8,6 +8,7 @@ mod costs;
 mod defaults;
 mod documents;
 mod earning;
+mod expiry;
 mod figures;
 mod handed_in;
 mod killed;
