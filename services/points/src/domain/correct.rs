@@ -202,6 +202,9 @@ fn base_of(net: &Net, category: Option<&Token>) -> Points {
 /// What is still due of a bonus: `min(granted, floor(net base x (factor - 1)))`; of a fixed one all or nothing.
 pub fn bonus_due(given: &Given, change: &Change<'_>) -> Points {
     let said = &given.movement;
+    if change.after.lapsed {
+        return Points::ZERO;
+    }
     if let Some(bonuses) = change.grants.get(&said.entry_id) {
         return bonuses.iter().map(|bonus| due_of_rule(&bonus.rule, bonus.points, change.after)).sum::<Points>().min(said.points);
     }
@@ -452,6 +455,9 @@ mod tests {
             bonus_due(&given(None), &Change { before: &net, after: &net, keep, grants, by: &by })
         };
         let none = BTreeMap::new();
+        let gone = net.clone().lapsed();
+        let lapsed = Change { before: &net, after: &gone, keep: &[], grants: &none, by: &by };
+        assert_eq!(bonus_due(&given(None), &lapsed), Points(0), "what lapsed gives nothing, whatever was paid");
         assert_eq!([due(&keep(100_000), &none), due(&keep(100_001), &none), due(&[], &none)], [Points(200), Points(0), Points(200)]);
         // A grant of two parts, of which one is still due.
         let parts = vec![bonus("late", "repair", 11_000, 90), bonus("late", "parts", 20_000, 110)];

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::base::{is_visit, total};
 
 /// What is left of an invoice.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the invoice")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Net {
     /// By category: what the customer paid in the end, and the base that a bonus may multiply.
@@ -29,6 +30,9 @@ pub struct Net {
     pub visit: bool,
     /// Still a paid visit.
     pub paid_visit: bool,
+    /// Its member wasn't activated in time: nothing is due, whatever was paid.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lapsed: bool,
 }
 
 /// The correction that was applied last: what is taken back for it later names it.
@@ -65,13 +69,14 @@ impl Net {
             categories: posted.categories.clone(),
             visit: posted.visit,
             paid_visit: posted.paid_visit,
+            lapsed: false,
         }
     }
 
     /// The same without any points: its member wasn't activated in time. What was paid stays paid.
     pub fn lapsed(mut self) -> Self {
         self.categories.iter_mut().for_each(|category| category.base = Points::ZERO);
-        Self { base: Points::ZERO, is_spending: false, ..self }
+        Self { base: Points::ZERO, is_spending: false, lapsed: true, ..self }
     }
 
     /// After a void: nothing.
@@ -83,6 +88,7 @@ impl Net {
             is_spending: false,
             visit: false,
             paid_visit: false,
+            lapsed: false,
         }
     }
 }
@@ -116,7 +122,7 @@ pub fn decide_net(posted: &Posted, lines: &[AcceptedLine], reductions: &[Accepte
     // A line of nothing from the start brought the car all the same.
     let visit = posted.visit && lines.iter().any(|line| is_visit(line) && (!line.amount.is_positive() || left(line).is_positive()));
     let paid_visit = posted.paid_visit && visit && categories.iter().any(|category| category.paid.is_positive());
-    Net { is_spending: is_spending(&categories, earn), categories, base, visit, paid_visit }
+    Net { is_spending: is_spending(&categories, earn), categories, base, visit, paid_visit, lapsed: false }
 }
 
 /// `of x part / whole`, rounded up to the fen.

@@ -79,7 +79,7 @@ impl Mutation for CaptureHold {
         let ended = if documents.is_empty() {
             BTreeSet::new()
         } else {
-            spent::lock(tx, &documents.iter().map(|key| (key.clone(), None)).collect()).await?;
+            spent::lock_forth(tx, &documents).await?;
             spent::load_ended(tx, &documents).await?
         };
         let mut books = Books::of_holds(tx, &known).await?;

@@ -75,7 +75,7 @@ pub async fn apply(cx: &Ctx, tx: &mut PgConnection, due: &[&Caused], out: &mut O
         let applied = cx.programs.get(caused.correction.program_version()).ok_or_else(|| Failure::transient("a program vanished"))?;
         let account = accounts.get_mut(&found.member_id).ok_or_else(|| Failure::defect("an account that was locked is missing"))?;
         let earn = &applied.program.earn;
-        let lapsed = found.left.as_ref().is_some_and(|left| left.lapsed);
+        let lapsed = found.left.as_ref().is_some_and(|left| left.net.lapsed);
         let before = found.left.take().map_or_else(|| Net::of_posted(&found.posted, earn), |left| left.net);
         let sums = earlier.entry(key.clone()).or_default();
         let (after, flag) = leave(&caused.correction, &found.posted, sums, earn);
@@ -93,7 +93,7 @@ pub async fn apply(cx: &Ctx, tx: &mut PgConnection, due: &[&Caused], out: &mut O
             out.event(&caused.cause, None, &outbound::flagged(found, reason, &by.number, out.now()));
         }
         taken.extend(done);
-        found.left = Some(Left { net: after, by, lapsed });
+        found.left = Some(Left { net: after, by });
     }
     // Save.
     let left: Vec<_> = standing.into_iter().filter_map(|(key, found)| Some((key, found.left?))).collect();

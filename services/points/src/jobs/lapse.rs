@@ -54,7 +54,16 @@ impl DailyJob for Lapse {
         let mut standing = corrections::load_standing(tx, &invoices).await?;
         let numbers = members.iter().map(|(member, number)| (*member, number.as_str())).collect();
         let mut accounts = accounts::load_locked(tx, &numbers).await?;
+        let activated = activations::load(tx, &members.keys().copied().collect()).await?;
+        standing.retain(|_, found| !activated.contains(&found.member_id));
         let members: Vec<_> = members.keys().copied().collect();
+        // What was posted between the look and the locks.
+        let late: Vec<_> = activations::list_lapsing_invoices(tx, &members, up_to).await?;
+        let late: Vec<_> = late.into_iter().filter(|key| !standing.contains_key(key)).collect();
+        if !late.is_empty() {
+            let late = corrections::load_standing(tx, &late).await?;
+            standing.extend(late.into_iter().filter(|(_, found)| !activated.contains(&found.member_id)));
+        }
         let lots = activations::take_lapsing(tx, &members, up_to).await?;
         let pending = entries::load_pending(tx, &members, &lots.iter().map(|lot| lot.lot_id).collect::<Vec<_>>()).await?;
         let days: BTreeMap<_, _> = lots.iter().map(|lot| (lot.lot_id, lot.business_date)).collect();
@@ -69,10 +78,8 @@ impl DailyJob for Lapse {
                 let said = &entry.movement;
                 documents.entry((said.source, said.store.to_string(), said.document.clone())).or_default().push(entry);
             }
-            for (_, store, document) in documents.keys().filter(|(source, ..)| *source == AccrualSource::Invoice) {
-                if let Some(found) = standing.get_mut(&(store.clone(), document.clone())) {
-                    give_up(cx, account, found)?;
-                }
+            for found in standing.values_mut().filter(|found| found.member_id == member_id) {
+                give_up(cx, account, found)?;
             }
             for pending in documents.into_values() {
                 let lapsed = decide_lapse(account, &pending, out.now(), &mut next_id);
@@ -91,15 +98,17 @@ impl DailyJob for Lapse {
             }
         }
         // Save.
+        let left: Vec<_> = standing.into_iter().filter_map(|(key, found)| Some((key, found.left?))).collect();
+        if !left.is_empty() {
+            corrections::save_left(tx, &left).await?;
+        }
         if !kept.is_empty() {
             activations::keep_waiting(tx, &kept, up_to).await?;
         }
         if !taken.is_empty() {
-            let left: Vec<_> = standing.into_iter().filter_map(|(key, found)| Some((key, found.left?))).collect();
-            corrections::save_left(tx, &left).await?;
             entries::save_entries(tx, &taken.iter().collect::<Vec<_>>()).await?;
-            accounts::save(tx, &accounts).await?;
         }
+        accounts::save(tx, &accounts).await?;
         self.0.done(part, members.len());
         Ok(Step::More(serde_json::Value::Null))
     }
@@ -111,6 +120,6 @@ fn give_up(cx: &Ctx, account: &mut Account, found: &mut Standing) -> Result<(), 
     let before = found.left.take().map_or_else(|| Net::of_posted(&found.posted, &applied.program.earn), |left| left.net);
     account.spendings = (account.spendings - i32::from(before.is_spending)).max(0);
     let by = Correcting { kind: CorrectionKind::Lapse, number: found.document.clone() };
-    found.left = Some(Left { net: before.lapsed(), by, lapsed: true });
+    found.left = Some(Left { net: before.lapsed(), by });
     Ok(())
 }

@@ -53,6 +53,10 @@ pub struct PendingLot {
     pub expires_on: NaiveDate,
     /// The local day of what earned it.
     pub business_date: NaiveDate,
+    /// The day that it waits for besides.
+    pub until: Option<NaiveDate>,
+    /// Somebody is to look at it besides.
+    pub awaits_review: bool,
 }
 
 impl PendingLot {
@@ -72,6 +76,8 @@ struct Row {
     points: i64,
     expires_on: NaiveDate,
     business_date: NaiveDate,
+    until: Option<NaiveDate>,
+    awaits_review: bool,
 }
 
 impl From<Row> for PendingLot {
@@ -85,6 +91,8 @@ impl From<Row> for PendingLot {
             remaining: Points(row.points),
             expires_on: row.expires_on,
             business_date: row.business_date,
+            until: row.until,
+            awaits_review: row.awaits_review,
         }
     }
 }
@@ -94,7 +102,7 @@ pub async fn take_lapsing(tx: &mut PgConnection, members: &[MemberId], up_to: Na
     let rows = sqlx::query_as!(
         Row,
         "delete from pending_lot where member_id = any($1) and business_date <= $2 and awaits_activation
-         returning member_id, lot_id, store, document, points, expires_on, business_date",
+         returning member_id, lot_id, store, document, points, expires_on, business_date, until, awaits_review",
         &members.iter().map(|member| member.0).collect::<Vec<_>>(),
         up_to,
     )
@@ -116,7 +124,7 @@ pub async fn take_due(tx: &mut PgConnection, members: &[Uuid], today: NaiveDate)
         Row,
         "delete from pending_lot
          where member_id = any($1) and not awaits_activation and not awaits_review and (until is null or until <= $2)
-         returning member_id, lot_id, store, document, points, expires_on, business_date",
+         returning member_id, lot_id, store, document, points, expires_on, business_date, until, awaits_review",
         members,
         today,
     )
@@ -169,16 +177,20 @@ pub async fn save_lots(tx: &mut PgConnection, lots: &[PendingLot], at: DateTime<
 pub async fn keep_waiting(tx: &mut PgConnection, kept: &[(&PendingLot, Points)], lapsed_up_to: NaiveDate) -> Result<(), Failure> {
     let each = || kept.iter().map(|(lot, _)| lot);
     sqlx::query!(
-        "insert into pending_lot (member_id, lot_id, store, document, points, expires_on, business_date, created_at)
-         select u.*, greatest((select max(p.business_date) from pending_lot p where p.member_id = u.member_id), $7::date + 1), now()
-         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::date[])
-              u(member_id, lot_id, store, document, points, expires_on)",
+        "insert into pending_lot (member_id, lot_id, store, document, points, expires_on, until, awaits_review, business_date, created_at)
+         select u.*, greatest((select max(a.business_date) from accrual a
+                               where a.member_id = u.member_id and a.awaiting and not coalesce((a.net -> 'net' -> 'lapsed')::boolean, false)),
+                              $9::date + 1), now()
+         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::date[], $7::date[], $8::bool[])
+              u(member_id, lot_id, store, document, points, expires_on, until, awaits_review)",
         &each().map(|lot| lot.member_id.0).collect::<Vec<_>>(),
         &each().map(|lot| lot.lot_id).collect::<Vec<_>>(),
         &each().map(|lot| lot.store.clone()).collect::<Vec<_>>(),
         &each().map(|lot| lot.document.clone()).collect::<Vec<_>>(),
         &kept.iter().map(|(_, points)| points.0).collect::<Vec<_>>(),
         &each().map(|lot| lot.expires_on).collect::<Vec<_>>(),
+        &each().map(|lot| lot.until).collect::<Vec<_>>() as &[Option<NaiveDate>],
+        &each().map(|lot| lot.awaits_review).collect::<Vec<_>>(),
         lapsed_up_to,
     )
     .execute(tx)
@@ -186,12 +198,11 @@ pub async fn keep_waiting(tx: &mut PgConnection, kept: &[(&PendingLot, Points)],
     Ok(())
 }
 
-/// The invoices of these members whose points lapse, without locks.
+/// The invoices of these members that were posted before an activation and lapse now, without locks: also those that gave nothing.
 pub async fn list_lapsing_invoices(tx: &mut PgConnection, members: &[MemberId], up_to: NaiveDate) -> Result<Vec<DocumentKey>, Failure> {
     let rows = sqlx::query!(
-        "select distinct p.store, p.document from pending_lot p
-         where p.member_id = any($1) and p.business_date <= $2 and p.awaits_activation and exists (
-             select 1 from entry e where e.store = p.store and e.document = p.document and e.lot_id = p.lot_id and e.source is null)",
+        "select store, document from accrual
+         where member_id = any($1) and awaiting and business_date <= $2 and not coalesce((net -> 'net' -> 'lapsed')::boolean, false)",
         &members.iter().map(|member| member.0).collect::<Vec<_>>(),
         up_to,
     )

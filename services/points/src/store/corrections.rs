@@ -219,9 +219,6 @@ pub struct Left {
     pub net: Net,
     /// The last correction.
     pub by: Correcting,
-    /// Its member wasn't activated in time: it gives nothing any longer, whatever is corrected.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub lapsed: bool,
 }
 
 /// An invoice's accrual that is corrected.

@@ -43,6 +43,43 @@ pub async fn lock(tx: &mut PgConnection, invoices: &BTreeMap<DocumentKey, Option
     Ok(())
 }
 
+/// Locks these invoices and whatever took their place: so the void of any of them meets whoever captures for the first. Another
+/// replacement may come between the look and the locks; then it looks again.
+pub async fn lock_forth(tx: &mut PgConnection, keys: &BTreeSet<DocumentKey>) -> Result<(), Failure> {
+    let mut locked = BTreeSet::new();
+    for _ in 0..HOPS {
+        let chain: BTreeSet<DocumentKey> = list_forth(tx, keys).await?.into_iter().chain(keys.iter().cloned()).collect();
+        if chain.is_subset(&locked) {
+            break;
+        }
+        lock(tx, &chain.difference(&locked).map(|key| (key.clone(), None)).collect()).await?;
+        locked.extend(chain);
+    }
+    Ok(())
+}
+
+/// What took the place of these invoices, and of those.
+async fn list_forth(tx: &mut PgConnection, keys: &BTreeSet<DocumentKey>) -> Result<Vec<DocumentKey>, Failure> {
+    let (stores, documents): (Vec<String>, Vec<String>) = keys.iter().cloned().unzip();
+    let rows = sqlx::query!(
+        r#"with recursive forth as (
+               select d.store, d.replaced_by, 1 as hop from spent_document d
+               where (d.store, d.document) in (select * from unnest($1::text[], $2::text[])) and d.replaced_by is not null
+               union all
+               select f.store, d.replaced_by, f.hop + 1
+               from forth f join spent_document d on d.store = f.store and d.document = f.replaced_by
+               where d.replaced_by is not null and f.hop < $3
+           )
+           select distinct store as "store!", replaced_by as "document!" from forth"#,
+        &stores,
+        &documents,
+        HOPS
+    )
+    .fetch_all(tx)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.store, row.document)).collect())
+}
+
 /// Those of these invoices that have ended, and so has whatever took their place.
 pub async fn load_ended(tx: &mut PgConnection, keys: &BTreeSet<DocumentKey>) -> Result<BTreeSet<DocumentKey>, Failure> {
     let (stores, documents): (Vec<String>, Vec<String>) = keys.iter().cloned().unzip();

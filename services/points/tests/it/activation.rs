@@ -104,8 +104,12 @@ async fn what_is_pending_too_long_lapses() {
     points.cx().programs.learn([program(1)]);
     let mut later = awaiting(invoice("R2", 1, "repair", "10.00"));
     later.business_date = "2026-10-02".parse().expect("date");
-    bench.publish(&[awaiting(invoice("R1", 1, "repair", "1000.00")), later, awaiting(invoice("R3", 2, "repair", "10.00"))], 1).await;
-    let _: Vec<Earned> = bench.published(3).await;
+    // One of too little for a point is an invoice all the same.
+    let little = awaiting(invoice("R0", 1, "repair", "0.40"));
+    bench
+        .publish(&[awaiting(invoice("R1", 1, "repair", "1000.00")), little, later, awaiting(invoice("R3", 2, "repair", "10.00"))], 1)
+        .await;
+    let _: Vec<Earned> = bench.published(4).await;
     bench.publish(&[answer("R1", 1, vec![double("repair", 1_000)])], 1).await;
     let _: Vec<AccrualSettled> = bench.published(1).await;
     bench.publish(&[activated(2)], 1).await;
@@ -143,7 +147,7 @@ async fn what_is_pending_too_long_lapses() {
     bench.publish(&[answer("R2", 1, vec![double("repair", 10)])], 1).await;
     let _: Vec<Reversed> = bench.published(3).await;
     bench.publish(&[awaiting(invoice("R4", 1, "repair", "20.00"))], 1).await;
-    let _: Vec<Earned> = bench.published(4).await;
+    let _: Vec<Earned> = bench.published(5).await;
     let account = bench.account("M1").await;
     assert_eq!((account.active, account.pending, account.lifetime), (Points(0), Points(120), Points(120)));
     bench.explain_all("M1").await;

@@ -9,7 +9,7 @@ use jifen_contracts::event::{
 use jifen_kernel::{Money, Points};
 use jifen_testkit::{DEADLINE, eventually, statements};
 
-use crate::support::{Bench, activated, answer, awaiting, double, grant, invoice, store, token};
+use crate::support::{Bench, activated, answer, awaiting, double, grant, interaction, invoice, store, token};
 
 fn money(text: &str) -> Money {
     Money::try_new(text).expect("money")
@@ -182,6 +182,28 @@ async fn what_is_gone_becomes_a_debt_and_is_repaid_first() {
     assert_eq!(figures(&bench).await, (100, 0, 0, 1_600), "all of it counts, the rest is spendable");
     assert_eq!(bench.number("select sum(points)::bigint FROM entry where kind = 'repayment'").await, 900);
     assert_eq!(bench.number("select sum(remaining)::bigint FROM lot").await, 100);
+    assert!(points.stop().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_members_documents_of_one_number_stand_at_one_place() {
+    let bench = Bench::start().await;
+    let points = bench.copy().await;
+    bench.publish(&[interaction("Z1", 2, "check_in", "2026-10-01", None)], 1).await;
+    bench.publish(&[invoice("Z0", 1, "pass_through", "10.00")], 1).await;
+    let _: Vec<AccrualSettled> = bench.published(1).await;
+    let _: Vec<Earned> = bench.published(1).await;
+    // Both owe: what they earn repays it by an entry that is the third of its chain.
+    sqlx::raw_sql("update points.lot set remaining = 0; update points.account set active = 0, debt = 3")
+        .execute(bench.env.admin_pool())
+        .await
+        .expect("debts");
+    bench.publish(&[invoice("N1", 1, "repair", "10.00")], 1).await;
+    bench.publish(&[interaction("N1", 2, "check_in", "2026-10-02", None)], 1).await;
+    let _: Vec<Earned> = bench.published(2).await;
+    let _: Vec<AccrualSettled> = bench.published(2).await;
+    assert_eq!(bench.number("select count(*) FROM entry where kind = 'repayment' and document = 'N1' and sequence = 3").await, 2);
+    assert_eq!(bench.number("select count(*) FROM dead_letter").await, 0);
     assert!(points.stop().await);
 }
 

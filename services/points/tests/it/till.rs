@@ -391,8 +391,12 @@ async fn statements_do_not_grow_with_the_batch() {
     let captures = names("capture");
     let asked = held.iter().zip(&captures).map(|(held, operation)| tills.capture(operation, held.hold_id, Some(300), Some("R1")));
     assert_eq!(join_all(asked).await.into_iter().flatten().count(), CLIENTS);
-    let own = ["with recursive", "select store, document, entry_id,"];
-    assert_once_a_batch("insert into spent_document", &[own.as_slice(), &["update hold"]].concat());
+    assert_once_a_batch("insert into spent_document", &["select store, document, entry_id,", "update hold"]);
+    assert_eq!(
+        statements::of("with recursive"),
+        3 * statements::of("update hold"),
+        "what took their place, before and under the lock; what ended"
+    );
     assert_eq!(statements::of("select hold_id, member_id, store,"), 2 * statements::of("update hold"), "before the lock, and under it");
 
     statements::count();
