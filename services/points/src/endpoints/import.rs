@@ -195,7 +195,8 @@ async fn post(cx: &Ctx, tx: &mut PgConnection, rules: &AppliedProgram, lines: Ve
             member_id: line.member_id,
             member_no: line.lot.member_no.clone(),
             occurred_at: clock::start_of_day(line.earned_on, rules.program.time_zone()),
-            business_date: line.earned_on,
+            // What awaits an activation does so from today on, however old it is.
+            business_date: clock::local_date(out.now(), rules.program.time_zone()),
             program_version: rules.version,
             subject: line.key.0.clone(),
             about: None,

@@ -8,11 +8,13 @@ use sqlx::{PgConnection, types::Json};
 
 use crate::domain::settlement::{Flow, LateFact, Side};
 
-/// How far the summing is, and the newest seal.
+/// How far the summing is, and the newest seal. Locks the place: who sums and who closes wait for each other, so that nothing comes to a
+/// month while it is closed.
 pub async fn load_place(tx: &mut PgConnection) -> Result<(i64, i64), Failure> {
-    let row =
-        sqlx::query!(r#"select seal, (select coalesce(max(seal), 0) from seal) as "newest!" from settlement_place"#).fetch_one(tx).await?;
-    Ok((row.seal, row.newest))
+    let place = sqlx::query_scalar!("select seal from settlement_place for update").fetch_one(&mut *tx).await?;
+    // In a later statement: it sees what the lock waited for.
+    let newest = sqlx::query_scalar!(r#"select coalesce(max(seal), 0) as "newest!" from seal"#).fetch_one(tx).await?;
+    Ok((place, newest))
 }
 
 /// Adds the entries under the seals behind `after` up to `to`: to the month in which they were posted, or to the first open one.
