@@ -128,6 +128,13 @@ struct Rows {
     records: Vec<(u64, csv::StringRecord)>,
 }
 
+/// Where a record stands: blank lines before it count as its own in the reader's eyes.
+fn line_of(text: &str, position: &csv::Position) -> u64 {
+    let start = usize::try_from(position.byte()).unwrap_or(usize::MAX);
+    let blank = text.as_bytes().get(start..).unwrap_or_default().iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    position.line() + blank.filter(|byte| **byte == b'\n').map(|_| 1).sum::<u64>()
+}
+
 impl Rows {
     fn open(path: &Path, mapping: Mapping) -> Result<Self> {
         let bytes = std::fs::read(path).with_context(|| format!("opening {}", path.display()))?;
@@ -149,7 +156,7 @@ impl Rows {
         let mut records = Vec::new();
         for record in reader.into_records() {
             let record = record?;
-            let line = record.position().map_or(0, csv::Position::line);
+            let line = record.position().map_or(0, |position| line_of(text, position));
             if record.iter().any(|value| !value.trim().is_empty()) {
                 records.push((line, record));
             }
