@@ -39,10 +39,11 @@ const ROWS: [(&str, [i64; 2]); 13] = [
     ("tier.standing", [0, 1]),
 ];
 
-/// Write-ahead log of an invoice, without page images. Thirty runs gave 9,980 to 10,200, sent one by one or a hundred at a time, on
+/// Write-ahead log of an invoice, without page images. Thirty runs gave 9,980 to 10,200, and what corrections, the daily end of lots and
+/// the members in the entries' keys need came to some 370 more; sent one by one or a hundred at a time, on
 /// an idle machine or on one with three times too much to do: other random ids split other index pages, and upkeep writes
 /// nothing. A change that leaves the band must be meant, and moves it.
-const WAL_BYTES: RangeInclusive<i64> = 9_700..=10_450;
+const WAL_BYTES: RangeInclusive<i64> = 10_050..=10_800;
 /// Where that was measured. Others log the same rows a little differently.
 const WAL_OF_MAJOR: i32 = 15;
 const WAL_BYTES_ELSEWHERE: RangeInclusive<i64> = 8_000..=12_500;
