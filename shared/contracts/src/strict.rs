@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use jifen_kernel::Money;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
@@ -48,6 +49,17 @@ pub(crate) fn objects<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -
 pub(crate) fn one_object<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<T, D::Error> {
     let object = Map::<String, Value>::deserialize(from)?;
     serde_json::from_value(Value::Object(object)).map_err(D::Error::custom)
+}
+
+/// For a field: an amount as a document may have it; sums elsewhere may be longer.
+pub(crate) fn amount<'de, D: Deserializer<'de>>(from: D) -> Result<Money, D::Error> {
+    Money::try_new(&String::deserialize(from)?).map_err(D::Error::custom)
+}
+
+/// The same where there may be none.
+pub(crate) fn optional_amount<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Money>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    text.map(|text| Money::try_new(&text).map_err(D::Error::custom)).transpose()
 }
 
 fn parse(text: &str) -> Result<Value, serde_json::Error> {

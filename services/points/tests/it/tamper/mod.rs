@@ -98,7 +98,7 @@ async fn a_thousand_changings_are_found_and_named_and_nothing_else() {
     for _ in 0..10 {
         let mut tx = connection.begin().await.expect("begin");
         // Keys and checks stop nobody who owns the table.
-        let free = "alter table entry drop constraint entry_pkey; drop index entry_key; drop index entry_first_spending; drop index entry_moved_once";
+        let free = "alter table entry drop constraint entry_pkey; drop index entry_key_of_member; drop index entry_first_spending; drop index entry_moved_once";
         sqlx::raw_sql(free).execute(&mut *tx).await.expect("free");
         let mut members: Vec<u128> = (1..=MEMBERS).collect();
         members.shuffle(&mut rng);

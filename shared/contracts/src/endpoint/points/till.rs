@@ -14,6 +14,7 @@ pub struct QuoteRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
     /// What the customer pays of the bill, in yuan.
+    #[serde(deserialize_with = "crate::strict::amount")]
     pub bill: Money,
     /// Whose points; without it the bill alone limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -22,7 +23,7 @@ pub struct QuoteRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub points: Option<Points>,
     /// So much shall be paid by points, in yuan; `points` must be missing then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::strict::optional_amount")]
     pub offset: Option<Money>,
 }
 
