@@ -30,7 +30,11 @@ pub fn value(dice: &mut Dice, root: &Value, schema: &Value) -> Value {
     match kind.as_str() {
         Some("object") => object(dice, root, schema),
         Some("array") => (0..*dice.pick(&[0, 1, 2, 25, 1_001])).map(|_| value(dice, root, &schema["items"])).collect(),
-        Some("string") => Value::String(text(dice, schema["format"].as_str())),
+        Some("string") => Value::String(text(
+            dice,
+            schema["format"].as_str(),
+            schema["pattern"].as_str().is_some_and(|pattern| pattern.starts_with("^[0-9]")),
+        )),
         Some("integer") => {
             json!(*dice.pick(&[0, 1, 2, 50, 200, 201, 500, 501, i64::from(i32::MAX), i64::from(u32::MAX), i64::MAX, i64::MIN, -1]))
         }
@@ -57,7 +61,7 @@ fn object(dice: &mut Dice, root: &Value, schema: &Value) -> Value {
     Value::Object(object)
 }
 
-fn text(dice: &mut Dice, format: Option<&str>) -> String {
+fn text(dice: &mut Dice, format: Option<&str>, is_amount: bool) -> String {
     let known: &[&str] = match format {
         Some("date") => &["2026-10-01", "2000-02-29", "1900-01-01", "0001-01-01", "9999-12-31"],
         Some("date-time") => {
@@ -66,6 +70,7 @@ fn text(dice: &mut Dice, format: Option<&str>) -> String {
         Some("uuid") => {
             &["01926a3e-5c00-7c1a-9b54-3f6a1d2e4b70", "00000000-0000-0000-0000-000000000000", "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF"]
         }
+        None if is_amount => &["12.50", "0", "0.01", "800.00", "9999999999.99", "13800138000", "1.234"],
         // What most fields are about, so that requests get beyond the first check.
         _ => &["SH01", "M1000000008", "13800138000", "invoice", "沪A12345", "LSVAU2A37N2183294", "sms:service"],
     };
