@@ -311,7 +311,7 @@ async fn ask<'a>(
 ) -> (&'a [(u64, ImportedLot)], Result<LotsImportReply, Problem>) {
     let mut answer = client.ask::<LotsImport>(&request).await;
     for _ in 0..AGAIN.1 {
-        if answer.as_ref().is_ok_and(|_| true) || answer.as_ref().is_err_and(|problem| !problem.is_transient()) {
+        if !answer.as_ref().is_err_and(Problem::is_transient) {
             break;
         }
         tokio::time::sleep(AGAIN.0).await;

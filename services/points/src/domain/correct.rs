@@ -11,13 +11,11 @@ use uuid::Uuid;
 
 use super::{
     account::{Account, Entry, Movement, Side},
+    ending::EXPIRED,
     lots::Lots,
     net::{Correcting, Net},
     settle_accrual::factor_text,
 };
-
-/// The ledger's name for what ended unspent.
-pub const EXPIRED: &str = "expired";
 
 /// An entry that gave points, as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,7 +15,8 @@ use super::{
 };
 use crate::domain::{
     account::{Account, Movement},
-    correct::{EXPIRED, Given},
+    correct::Given,
+    ending::EXPIRED,
 };
 
 struct Row {
