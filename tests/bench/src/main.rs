@@ -31,6 +31,7 @@ mod stage;
 mod stages;
 mod start;
 mod targets;
+mod verify;
 mod worker;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -89,6 +90,8 @@ enum Name {
     Start,
     /// 1,000,000 members and 10 million entries; only by name or in the full form.
     Growth,
+    /// `jifen verify` on a million entries; only by name or in the full form.
+    Verify,
 }
 
 #[tokio::main]
@@ -117,7 +120,7 @@ impl Options {
     }
 
     fn wants(&self, name: Name) -> bool {
-        let all = self.stages.is_empty() && (self.full || name != Name::Growth);
+        let all = self.stages.is_empty() && (self.full || !matches!(name, Name::Growth | Name::Verify));
         all || self.stages.contains(&name)
     }
 }
@@ -148,6 +151,11 @@ async fn run(options: &Options) -> Result<bool> {
     }
     if options.wants(Name::Growth) {
         report.growth = growth::measure(size).await?;
+    }
+    if options.wants(Name::Verify) {
+        let verified = verify::measure().await?;
+        println!("{verified}");
+        report.verified = Some(verified);
     }
     report.targets = targets::judge(&report);
     let met = report::print_targets(&report.targets);

@@ -31,6 +31,9 @@ pub fn render(kept: &BTreeMap<String, Report>) -> String {
         stages(&mut page, report);
         latencies(&mut page, report);
         growth(&mut page, report);
+        if let Some(verified) = &report.verified {
+            let _ = writeln!(page, "\n{verified}.");
+        }
         if let Some(start) = &report.start {
             let (idle, memory) = (&start.idle_percent, &start.resident_mib);
             let _ = write!(

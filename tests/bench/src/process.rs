@@ -75,9 +75,14 @@ fn own(pid: u32) -> Result<Duration> {
     Ok(ticks(&stat(pid)?, &[11, 12]))
 }
 
+/// What the children of a process that have ended had used.
+pub fn reaped(pid: u32) -> Result<Duration> {
+    Ok(ticks(&stat(pid)?, &[13, 14]))
+}
+
 /// Backends are the postmaster's own children: those that ended are in its account of children, the others are asked.
 /// One that ends in between would count on both sides or on none: then it is read again.
-fn with_children(pid: u32) -> Result<Duration> {
+pub fn with_children(pid: u32) -> Result<Duration> {
     loop {
         let reaped = ticks(&stat(pid)?, &[13, 14]);
         let living: Duration = children(pid)?.into_iter().filter_map(|child| own(child).ok()).sum();

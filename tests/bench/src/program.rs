@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    process::Processes,
+    process::{self, Processes},
     servers::{ServerPrograms, Servers, Sync, free_port},
 };
 
@@ -88,13 +88,21 @@ impl Program {
         Self::spawn(command, None, servers.home.path())
     }
 
-    /// Runs a verb of `jifen` to its end.
-    pub fn run_verb(servers: &Servers, arguments: &[&str]) -> Result<()> {
+    /// Runs a verb of `jifen` to its end; gives the most memory that it was seen with, in MiB. Blocks.
+    pub fn run_verb(servers: &Servers, arguments: &[&str]) -> Result<u64> {
         let mut command = jifen(servers.home.path())?;
         command.args(arguments).env("JIFEN_DATABASE_URL", servers.admin_url()).env("JIFEN_NATS_URL", servers.nats_url());
         let mut program = Self::spawn(command, None, servers.home.path())?;
-        let status = program.child.wait()?;
-        if status.success() { Ok(()) } else { bail!("jifen {} ended with {status}:\n{}", arguments.join(" "), program.last_lines()) }
+        let mut peak = 0;
+        let status = loop {
+            // None any more when it has just ended.
+            peak = process::peak_mib(program.pid()).unwrap_or(peak);
+            if let Some(status) = program.child.try_wait()? {
+                break status;
+            }
+            std::thread::sleep(LOOK);
+        };
+        if status.success() { Ok(peak) } else { bail!("jifen {} ended with {status}:\n{}", arguments.join(" "), program.last_lines()) }
     }
 
     fn spawn(mut command: Command, http: Option<String>, home: &Path) -> Result<Self> {

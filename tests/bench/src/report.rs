@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::{growth::Growth, latency::Latency, stage::Figures, start::Start, targets::Target};
+use crate::{growth::Growth, latency::Latency, stage::Figures, start::Start, targets::Target, verify::Verified};
 
 /// Everything that a run found. What was not run is empty.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -26,6 +26,9 @@ pub struct Report {
     pub start: Option<Start>,
     /// Cost on much data against little.
     pub growth: Vec<Growth>,
+    /// A check of the whole ledger.
+    #[serde(default)]
+    pub verified: Option<Verified>,
     /// Met or missed.
     pub targets: Vec<Target>,
 }

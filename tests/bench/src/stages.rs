@@ -1,6 +1,7 @@
 //! The stages: which servers, which process, which input.
 
 use anyhow::Result;
+use async_nats::jetstream::Context;
 
 use crate::{
     growth::{self, Past},
@@ -54,20 +55,29 @@ async fn with_worker(name: &'static str, tables: &str, commits: Option<&'static 
 
 /// The points service alone in a process, with this past.
 pub async fn points(size: Size, past: &[Past]) -> Result<Figures> {
+    let (servers, mut program) = points_of(size.members, past).await?;
+    let js = servers.provisioner().await?.1;
+    let figures = measure_events(&mut stage_of_points(&servers, &mut program, js), size).await?;
+    program.stop()?;
+    Ok(figures)
+}
+
+/// Servers with the points service, which knows so many members.
+pub async fn points_of(members: usize, past: &[Past]) -> Result<(Servers, Program)> {
     let mut servers = Servers::start("points", Sync::Default).await?;
     Program::run_verb(&servers, &["migrate"])?;
     // Once with `program`, which tells the rules.
     Program::jifen(&servers, &["serve", "program", "points"]).await?.stop()?;
-    run_sql(&servers, &members_of_points(size.members)).await?;
+    run_sql(&servers, &members_of_points(members)).await?;
     growth::load(&mut servers, past).await?;
-    let mut program = Program::jifen(&servers, &["serve", "points"]).await?;
-    let js = servers.provisioner().await?.1;
+    let program = Program::jifen(&servers, &["serve", "points"]).await?;
+    Ok((servers, program))
+}
+
+/// Invoices as ingest announces them are its input.
+pub fn stage_of_points<'a>(servers: &'a Servers, program: &'a mut Program, js: Context) -> Stage<'a> {
     let entrance = ("EVENTS", "points_invoice_accepted");
-    let mut stage =
-        Stage { name: "points", servers: &servers, program: &mut program, js, entrance, until: Until::Acknowledged, commits: None };
-    let figures = measure_events(&mut stage, size).await?;
-    program.stop()?;
-    Ok(figures)
+    Stage { name: "points", servers, program, js, entrance, until: Until::Acknowledged, commits: None }
 }
 
 /// Fills the table of accounts: every member has bought before, so that an invoice is two entries.
@@ -113,7 +123,7 @@ struct Path {
     load: Load,
     members: Vec<Member>,
     input: Invoices,
-    js: async_nats::jetstream::Context,
+    js: Context,
     servers: Servers,
 }
 

@@ -14,6 +14,7 @@ mod handed_in;
 mod killed;
 mod new_user;
 mod operator;
+mod proofs;
 mod refunds;
 mod same_result;
 mod servers;
