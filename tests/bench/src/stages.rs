@@ -55,20 +55,20 @@ async fn with_worker(name: &'static str, tables: &str, commits: Option<&'static 
 
 /// The points service alone in a process, with this past.
 pub async fn points(size: Size, past: &[Past]) -> Result<Figures> {
-    let (servers, mut program) = points_of(size.members, past).await?;
+    let (servers, mut program) = points_of(&members_of_points(size.members), past).await?;
     let js = servers.provisioner().await?.1;
     let figures = measure_events(&mut stage_of_points(&servers, &mut program, js), size).await?;
     program.stop()?;
     Ok(figures)
 }
 
-/// Servers with the points service, which knows so many members.
-pub async fn points_of(members: usize, past: &[Past]) -> Result<(Servers, Program)> {
+/// Servers with the points service; `members` is what fills its accounts.
+pub async fn points_of(members: &str, past: &[Past]) -> Result<(Servers, Program)> {
     let mut servers = Servers::start("points", Sync::Default).await?;
     Program::run_verb(&servers, &["migrate"])?;
     // Once with `program`, which tells the rules.
     Program::jifen(&servers, &["serve", "program", "points"]).await?.stop()?;
-    run_sql(&servers, &members_of_points(members)).await?;
+    run_sql(&servers, members).await?;
     growth::load(&mut servers, past).await?;
     let program = Program::jifen(&servers, &["serve", "points"]).await?;
     Ok((servers, program))

@@ -8,13 +8,13 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::time::Instant;
 
 use crate::{
-    invoices::{self, Invoices},
+    invoices::{self, Invoices, id_sql},
     process,
     program::Program,
     report, stages,
 };
 
-/// Two entries an invoice.
+/// Two entries an invoice, and a first spending a member.
 const INVOICES: usize = 500_000;
 /// The stream has room for so many at once.
 const PART: usize = 100_000;
@@ -53,13 +53,18 @@ impl fmt::Display for Verified {
 
 /// Measures it.
 pub async fn measure() -> Result<Verified> {
-    let (servers, mut program) = stages::points_of(MEMBERS, &[]).await?;
+    // Nobody has anything yet: all that is there was posted.
+    let members = format!(
+        "insert into points.account (member_id, member_no) select {}, 'M' || lpad(n::text, 9, '0') from generate_series(0, {MEMBERS} - 1) n",
+        id_sql("n")
+    );
+    let (servers, mut program) = stages::points_of(&members, &[]).await?;
     let (input, js) = (Invoices::new(MEMBERS), servers.provisioner().await?.1);
     for part in 0..INVOICES / PART {
         let mut stage = stages::stage_of_points(&servers, &mut program, js.clone());
         let publish = invoices::publish(&js, part * PART..(part + 1) * PART, |number| input.event("V", number));
         stage.measure(PART, publish).await?;
-        js.get_stream("EVENTS").await?.purge().await?;
+        js.get_stream("EVENTS").await?.purge().filter("evt.ingest.invoice_accepted.>").await?;
         report::note(&format!("{} entries …", (part + 1) * PART * 2));
     }
     let mut admin = servers.admin().await?;
