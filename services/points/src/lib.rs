@@ -40,6 +40,12 @@ use std::sync::LazyLock;
 
 use sqlx::migrate::Migrator;
 
+pub use endpoints::{CaptureHold, CreateAdjustment, CreateHold, Decide, ExtendHold, Freeze, ImportLots, ReleaseHold};
+pub use handlers::{
+    accrual_assessed::AccrualAssessedHandler, bonus_granted::BonusGrantedHandler, interaction_recorded::InteractionRecordedHandler,
+    invoice_accepted::InvoiceAcceptedHandler, invoice_refunded::InvoiceRefundedHandler, invoice_voided::InvoiceVoidedHandler,
+    member_activated::MemberActivatedHandler, partner_purchase_recorded::PartnerPurchaseRecordedHandler,
+};
 pub use inbound::service;
 pub use jobs::{
     seal::{ANCHORS, PURPOSE, Sealer},

@@ -74,6 +74,13 @@ impl Books {
         }
         // A hold's account is there: its number is not needed to open it.
         let accounts = accounts::load_locked(tx, &known.values().map(|hold| (hold.member_id, "")).collect()).await?;
+        Self::of_locked(tx, accounts, known).await
+    }
+
+    /// Reads these holds again, whose accounts are locked, others perhaps with them.
+    pub async fn of_locked(tx: &mut PgConnection, mut accounts: Accounts, known: &Holds) -> Result<Self, Failure> {
+        let concerned: BTreeSet<MemberId> = known.values().map(|hold| hold.member_id).collect();
+        accounts.retain(|member_id, _| concerned.contains(member_id));
         let frozen = freezes::load(tx, &accounts.keys().copied().collect::<Vec<_>>()).await?;
         let ids: Vec<Uuid> = known.keys().copied().collect();
         Ok(Self { accounts, frozen, holds: holds::load(tx, &ids).await?, ..Self::default() })

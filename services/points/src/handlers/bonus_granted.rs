@@ -66,10 +66,12 @@ impl BatchHandler for BonusGrantedHandler {
             .filter_map(|one| Some((on_invoice(&one.item.data)?, &one.cause)))
             .map(|(on, cause)| ((on.store.to_string(), on.document.clone()), cause.clone()))
             .collect();
-        let standing = corrections::load_standing(tx, &invoices.keys().cloned().collect::<Vec<_>>()).await?;
-        let opened = open(tx, AccrualSource::Grant, due).await?;
-        post(cx, tx, opened, |due| Decision::all(due.rule), out).await?;
-        recorrect(cx, tx, standing, &invoices, out).await?;
+        let mut corrected = corrections::load_standing(tx, &invoices.keys().cloned().collect::<Vec<_>>()).await?;
+        corrected.retain(|_, found| found.left.is_some());
+        let corrects = corrected.values().map(|found| (found.member_id, found.member_no.as_str())).collect();
+        let opened = open(tx, AccrualSource::Grant, due, &corrects).await?;
+        let accounts = post(cx, tx, opened, |due| Decision::all(due.rule), out).await?;
+        recorrect(cx, tx, (corrected, accounts), &invoices, out).await?;
         Ok(fates)
     }
 }

@@ -35,14 +35,24 @@ fn key_of(caused: &Caused) -> Key {
     (store, kind.as_str().to_owned(), number)
 }
 
-/// Claims corrections and applies those whose invoice is posted, in their order; the others wait.
-pub async fn claim_and_apply(cx: &Ctx, tx: &mut PgConnection, all: &[Caused], out: &mut Outbox) -> Result<(), Failure> {
+/// Members whose accounts are to be locked, with their numbers.
+pub type Concerned<'a> = BTreeMap<MemberId, &'a str>;
+
+/// Claims corrections and applies those whose invoice is posted, in their order; the others wait. Locks the accounts of `others` with
+/// those that it needs, and gives back all that it has locked.
+pub async fn claim_and_apply(
+    cx: &Ctx,
+    tx: &mut PgConnection,
+    all: &[Caused],
+    others: &Concerned<'_>,
+    out: &mut Outbox,
+) -> Result<Accounts, Failure> {
     let mut by_key: BTreeMap<Key, &Caused> = BTreeMap::new();
     for caused in all {
         by_key.entry(key_of(caused)).or_insert(caused);
     }
     if by_key.is_empty() {
-        return Ok(());
+        return apply(cx, tx, &[], others, out).await;
     }
     let sorted: Vec<&Caused> = by_key.into_values().collect();
     let documents: Vec<DocumentKey> = sorted.iter().map(|caused| caused.correction.document()).collect();
@@ -51,19 +61,29 @@ pub async fn claim_and_apply(cx: &Ctx, tx: &mut PgConnection, all: &[Caused], ou
     // In stream order, each once.
     let due: Vec<&Caused> =
         all.iter().filter(|caused| posted.contains(&caused.correction.document()) && new.remove(&key_of(caused))).collect();
-    apply(cx, tx, &due, out).await
+    apply(cx, tx, &due, others, out).await
 }
 
-/// Applies claimed corrections of posted invoices, in their order.
-pub async fn apply(cx: &Ctx, tx: &mut PgConnection, due: &[&Caused], out: &mut Outbox) -> Result<(), Failure> {
-    if due.is_empty() {
-        return Ok(());
-    }
+/// Applies claimed corrections of posted invoices, in their order. Accounts are locked once in a transaction, in their order: who will
+/// need those of `others` has them locked here, and gets all of them back as they are then. Asks nothing for nothing.
+pub async fn apply(
+    cx: &Ctx,
+    tx: &mut PgConnection,
+    due: &[&Caused],
+    others: &Concerned<'_>,
+    out: &mut Outbox,
+) -> Result<Accounts, Failure> {
     // Load: accruals, then accounts, then what belongs to them.
     let documents: Vec<DocumentKey> = due.iter().map(|caused| caused.correction.document()).collect::<BTreeSet<_>>().into_iter().collect();
-    let mut standing = corrections::load_standing(tx, &documents).await?;
-    let members = standing.values().map(|found| (found.member_id, found.member_no.as_str())).collect();
-    let mut accounts = accounts::load_locked(tx, &members).await?;
+    let mut standing = if documents.is_empty() { BTreeMap::new() } else { corrections::load_standing(tx, &documents).await? };
+    let mut members = others.clone();
+    members.extend(standing.values().map(|found| (found.member_id, found.member_no.as_str())));
+    let locked = if members.is_empty() { Accounts::new() } else { accounts::load_locked(tx, &members).await? };
+    if due.is_empty() {
+        return Ok(locked);
+    }
+    let concerned: BTreeSet<MemberId> = standing.values().map(|found| found.member_id).collect();
+    let (mut accounts, rest): (Accounts, Accounts) = locked.into_iter().partition(|(member_id, _)| concerned.contains(member_id));
     let mut earlier = corrections::load_earlier(tx, &documents, &due.iter().map(|caused| key_of(caused)).collect()).await?;
     let mut books = Books::load(tx, &accounts, &documents).await?;
     // Decide in stream order.
@@ -99,7 +119,9 @@ pub async fn apply(cx: &Ctx, tx: &mut PgConnection, due: &[&Caused], out: &mut O
     let left: Vec<_> = standing.into_iter().filter_map(|(key, found)| Some((key, found.left?))).collect();
     corrections::save_left(tx, &left).await?;
     books.save(tx, &accounts, &taken).await?;
-    accounts::save(tx, &accounts).await
+    accounts::save(tx, &accounts).await?;
+    accounts.extend(rest);
+    Ok(accounts)
 }
 
 /// What a correction leaves, with all earlier ones; and whether a person should look at it.
@@ -154,20 +176,20 @@ async fn load_given(
     Ok((given, how))
 }
 
-/// Grants were posted that rest on these locked invoices: what their corrections had left no room for goes back.
+/// Grants were posted that rest on these locked and corrected invoices, whose members' accounts are locked, too: what the corrections
+/// had left no room for goes back.
 pub async fn recorrect(
     cx: &Ctx,
     tx: &mut PgConnection,
-    standing: BTreeMap<DocumentKey, Standing>,
+    (corrected, mut accounts): (BTreeMap<DocumentKey, Standing>, Accounts),
     causes: &BTreeMap<DocumentKey, Cause>,
     out: &mut Outbox,
 ) -> Result<(), Failure> {
-    let corrected: BTreeMap<DocumentKey, Standing> = standing.into_iter().filter(|(_, found)| found.left.is_some()).collect();
     if corrected.is_empty() {
         return Ok(());
     }
-    let members = corrected.values().map(|found| (found.member_id, found.member_no.as_str())).collect();
-    let mut accounts = accounts::load_locked(tx, &members).await?;
+    let concerned: BTreeSet<MemberId> = corrected.values().map(|found| found.member_id).collect();
+    accounts.retain(|member_id, _| concerned.contains(member_id));
     let mut books = Books::load(tx, &accounts, &corrected.keys().cloned().collect::<Vec<_>>()).await?;
     let mut next_id = ids(cx, out);
     let mut taken = Vec::new();

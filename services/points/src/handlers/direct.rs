@@ -1,14 +1,14 @@
 //! What accruals that are settled where they are posted have in common: the accounts' locks are their claim's, so each is decided
 //! once, whatever the number of copies.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jifen_contracts::event::AccrualSource;
 use jifen_kernel::MemberId;
 use jifen_runtime::{Ctx, Failure, Outbox, message::Cause};
 use sqlx::PgConnection;
 
-use super::ids;
+use super::{correct::Concerned, ids};
 use crate::{
     domain::direct::{Decision, DirectAccrual, decide_credit},
     outbound,
@@ -41,9 +41,15 @@ fn key_of(accrual: &DirectAccrual) -> DocumentKey {
     (accrual.store.to_string(), accrual.document.clone())
 }
 
-/// Locks the accounts; drops what is posted already or stands there twice. All are of one source.
-pub async fn open<'a, T>(tx: &mut PgConnection, source: AccrualSource, due: Vec<Due<'a, T>>) -> Result<Opened<'a, T>, Failure> {
-    let members: BTreeMap<MemberId, &str> = due.iter().map(|due| (due.accrual.member_id, due.accrual.member_no.as_str())).collect();
+/// Locks the accounts, and those of `others` with them; drops what is posted already or stands there twice. All are of one source.
+pub async fn open<'a, T>(
+    tx: &mut PgConnection,
+    source: AccrualSource,
+    due: Vec<Due<'a, T>>,
+    others: &Concerned<'_>,
+) -> Result<Opened<'a, T>, Failure> {
+    let mut members = others.clone();
+    members.extend(due.iter().map(|due| (due.accrual.member_id, due.accrual.member_no.as_str())));
     let accounts = accounts::load_locked(tx, &members).await?;
     // In later statements: they see what the locks waited for.
     let keys: Vec<DocumentKey> = due.iter().map(|due| key_of(&due.accrual)).collect();
@@ -54,17 +60,17 @@ pub async fn open<'a, T>(tx: &mut PgConnection, source: AccrualSource, due: Vec<
     Ok(Opened { accounts, activated, due })
 }
 
-/// Posts and settles what `decide` says of each, in their order.
+/// Posts and settles what `decide` says of each, in their order; gives the locked accounts as they are then.
 pub async fn post<T>(
     cx: &Ctx,
     tx: &mut PgConnection,
     opened: Opened<'_, T>,
     mut decide: impl FnMut(&Due<'_, T>) -> Decision,
     out: &mut Outbox,
-) -> Result<(), Failure> {
+) -> Result<Accounts, Failure> {
     let Opened { mut accounts, activated, due } = opened;
     if due.is_empty() {
-        return Ok(());
+        return Ok(accounts);
     }
     let mut next_id = ids(cx, out);
     let mut postings = Vec::with_capacity(due.len());
@@ -81,5 +87,6 @@ pub async fn post<T>(
     }
     direct::save(tx, &decided, out.now()).await?;
     entries::save(tx, &postings, out.now()).await?;
-    accounts::save(tx, &accounts).await
+    accounts::save(tx, &accounts).await?;
+    Ok(accounts)
 }

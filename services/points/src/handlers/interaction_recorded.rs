@@ -12,7 +12,10 @@ use jifen_runtime::{BatchHandler, Ctx, Event, Failure, Fates, Incoming, Outbox, 
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::direct::{Due, open, post};
+use super::{
+    correct::Concerned,
+    direct::{Due, open, post},
+};
 use crate::{
     domain::{
         direct::DirectAccrual,
@@ -95,7 +98,7 @@ pub async fn reward(cx: &Ctx, tx: &mut PgConnection, all: &[Recorded<'_>], given
     if now.is_empty() {
         return Ok(());
     }
-    let opened = open(tx, AccrualSource::Interaction, now.into_iter().map(|(due, _)| due).collect()).await?;
+    let opened = open(tx, AccrualSource::Interaction, now.into_iter().map(|(due, _)| due).collect(), &Concerned::new()).await?;
     let periods = opened.due.iter().map(|due| Counting::of(&due.accrual, due.rule)).collect();
     let mut counts = Counts(direct::count_rewarded(tx, periods).await?);
     let decide = |due: &Due<'_, &InteractionRule>| {
@@ -104,7 +107,7 @@ pub async fn reward(cx: &Ctx, tx: &mut PgConnection, all: &[Recorded<'_>], given
         counts.add(&due.accrual, decision.points);
         decision
     };
-    post(cx, tx, opened, decide, out).await
+    post(cx, tx, opened, decide, out).await.map(drop)
 }
 
 fn order_key(accrual: &DirectAccrual, rule: &InteractionRule) -> Option<(String, String)> {

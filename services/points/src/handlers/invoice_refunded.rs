@@ -4,7 +4,7 @@ use jifen_contracts::event::InvoiceRefunded;
 use jifen_runtime::{BatchHandler, Ctx, Event, Failure, Fates, Incoming, Outbox};
 use sqlx::PgConnection;
 
-use super::correct::claim_and_apply;
+use super::correct::{Concerned, claim_and_apply};
 use crate::store::corrections::{Caused, Correction};
 
 /// Applies refunds.
@@ -23,7 +23,7 @@ impl BatchHandler for InvoiceRefundedHandler {
     async fn handle(&self, cx: &Ctx, tx: &mut PgConnection, batch: &Batch, (): &(), out: &mut Outbox) -> Result<Fates, Failure> {
         let read = |item: &Event<InvoiceRefunded>| Correction::Refund(Box::new(item.data.clone()));
         let (known, fates) = known(cx, batch, read);
-        claim_and_apply(cx, tx, &known, out).await?;
+        claim_and_apply(cx, tx, &known, &Concerned::new(), out).await?;
         Ok(fates)
     }
 }

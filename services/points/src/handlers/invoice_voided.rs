@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use super::{
     correct::claim_and_apply,
     invoice_refunded::known,
-    return_captured::{meet, return_captured},
+    return_captured::{find_captured, meet, return_captured},
 };
 use crate::store::corrections::Correction;
 
@@ -28,8 +28,11 @@ impl BatchHandler for InvoiceVoidedHandler {
         let (known, fates) = known(cx, batch, |item| Correction::Void(item.data.clone()));
         let voided: Vec<_> = batch.iter().map(|incoming| (&incoming.item.data, &incoming.cause)).collect();
         meet(tx, &voided, out).await?;
-        claim_and_apply(cx, tx, &known, out).await?;
-        return_captured(cx, tx, &voided, out).await?;
+        // Who earned and who spent may be different members: all of them are locked at once, in their order.
+        let captured = find_captured(tx, &voided).await?;
+        let spenders = captured.values().map(|hold| (hold.member_id, "")).collect();
+        let accounts = claim_and_apply(cx, tx, &known, &spenders, out).await?;
+        return_captured(cx, tx, &voided, (captured, accounts), out).await?;
         Ok(fates)
     }
 }

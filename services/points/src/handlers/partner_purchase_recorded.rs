@@ -16,7 +16,10 @@ use jifen_kernel::{Points, clock};
 use jifen_runtime::{BatchHandler, Ctx, Event, Failure, Fates, Incoming, Outbox, Poison};
 use sqlx::PgConnection;
 
-use super::direct::{Due, open, post};
+use super::{
+    correct::Concerned,
+    direct::{Due, open, post},
+};
 use crate::{
     domain::{direct::DirectAccrual, expiry::expires_on, partner::decide_purchase},
     store::direct,
@@ -53,7 +56,7 @@ impl BatchHandler for PartnerPurchaseRecordedHandler {
         if due.is_empty() {
             return Ok(fates);
         }
-        let opened = open(tx, AccrualSource::PartnerPurchase, due).await?;
+        let opened = open(tx, AccrualSource::PartnerPurchase, due, &Concerned::new()).await?;
         let limited: BTreeSet<String> =
             opened.due.iter().filter(|due| due.rule.budget.is_some()).map(|due| due.rule.code.clone()).collect();
         let mut granted = if limited.is_empty() { BTreeMap::default() } else { direct::lock_budgets(tx, &limited).await? };

@@ -16,7 +16,9 @@ use crate::{
     domain::hold::{Moment, decide_return},
     outbound,
     store::{
+        accounts::Accounts,
         accruals::DocumentKey,
+        holds::Holds,
         spent::{self, Ended},
     },
     till::{Books, rules, today},
@@ -39,23 +41,25 @@ pub async fn meet(tx: &mut PgConnection, voided: &[(&InvoiceVoided, &Cause)], ou
     if invoices.is_empty() { Ok(()) } else { spent::lock(tx, &invoices).await }
 }
 
-/// Gives back what was spent for these invoices, each once. They have met ([`meet`]).
+/// What was spent for these invoices and hasn't come back. They have met ([`meet`]): no capture comes to it.
+pub async fn find_captured(tx: &mut PgConnection, voided: &[(&InvoiceVoided, &Cause)]) -> Result<Holds, Failure> {
+    let keys: BTreeSet<DocumentKey> = voided.iter().map(|(voided, _)| key(voided)).collect();
+    if keys.is_empty() { Ok(Holds::new()) } else { spent::load_captured(tx, &keys).await }
+}
+
+/// Gives back what was spent, each once. The accounts are locked.
 pub async fn return_captured(
     cx: &Ctx,
     tx: &mut PgConnection,
     voided: &[(&InvoiceVoided, &Cause)],
+    (captured, accounts): (Holds, Accounts),
     out: &mut Outbox,
 ) -> Result<(), Failure> {
-    let keys: BTreeSet<DocumentKey> = voided.iter().map(|(voided, _)| key(voided)).collect();
-    if keys.is_empty() {
-        return Ok(());
-    }
-    let known = spent::load_captured(tx, &keys).await?;
-    if known.is_empty() {
+    if captured.is_empty() {
         return Ok(());
     }
     let rules = rules(cx, out)?;
-    let mut books = Books::of_holds(tx, &known).await?;
+    let mut books = Books::of_locked(tx, accounts, &captured).await?;
     books.load_parts(tx, EntryKind::Capture, |hold| !hold.returned).await?;
     let due: Vec<Uuid> = books.holds().filter(|hold| !hold.returned).map(|hold| hold.hold_id).collect();
     let mut next_id = ids(cx, out);

@@ -6,7 +6,10 @@ use jifen_runtime::{Ctx, Failure, Job, Outbox};
 use sqlx::PgConnection;
 
 use super::parts::Parts;
-use crate::{handlers::correct::apply, store::corrections};
+use crate::{
+    handlers::correct::{Concerned, apply},
+    store::corrections,
+};
 
 /// Applied in one transaction at most.
 const PART: i64 = 200;
@@ -32,7 +35,7 @@ impl Job for Correct {
         let due: Vec<_> = ready.iter().filter(|one| cx.programs.get(one.correction.program_version()).is_some()).collect();
         if !due.is_empty() {
             corrections::save_applied(tx, &due.iter().map(|one| one.correction.key()).collect::<Vec<_>>(), out.now()).await?;
-            apply(cx, tx, &due, out).await?;
+            apply(cx, tx, &due, &Concerned::new(), out).await?;
         }
         self.0.done(part, found);
         Ok(())

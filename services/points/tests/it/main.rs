@@ -1,12 +1,14 @@
 //! points on real servers: everything that can happen to a message happens here.
 
 mod activation;
+mod batches;
 mod caps;
 mod corrections;
 mod direct;
 mod ends;
 mod ends_of_a_year;
 mod ledger;
+mod locks;
 mod lots;
 mod model;
 mod pending;
