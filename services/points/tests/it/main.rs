@@ -4,6 +4,7 @@ mod activation;
 mod batches;
 mod caps;
 mod corrections;
+mod costs;
 mod direct;
 mod ends;
 mod ends_of_a_year;
