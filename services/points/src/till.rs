@@ -27,7 +27,7 @@ use crate::{
         accruals::DocumentKey,
         entries, freezes,
         holds::{self, Holds, Moved},
-        lots,
+        lot_changes, lots,
     },
 };
 
@@ -41,6 +41,7 @@ pub struct Books {
     parts: HashMap<Uuid, Vec<HeldPart>>,
     entries: Vec<Entry>,
     new_lots: Vec<(MemberId, LotPart)>,
+    own_ends: Vec<(MemberId, Uuid)>,
     changed: BTreeSet<Uuid>,
 }
 
@@ -174,6 +175,8 @@ impl Books {
         let hold = self.holds.get(&hold_id).ok_or_else(|| Failure::defect("a hold that was decided on is missing"))?;
         self.entries.extend(back.entries.iter().cloned());
         self.new_lots.extend(back.new_lots.iter().map(|lot| (hold.member_id, lot.clone())));
+        // They live for the days of grace, whatever their member does.
+        self.own_ends.extend(back.new_lots.iter().map(|lot| (hold.member_id, lot.lot_id)));
         let account = self.accounts.get(&hold.member_id).ok_or_else(|| Failure::defect("an account that was locked is missing"))?;
         Ok((hold, account))
     }
@@ -188,6 +191,7 @@ impl Books {
         if !self.entries.is_empty() {
             entries::save_entries(tx, &self.entries.iter().collect::<Vec<_>>()).await?;
             lots::insert(tx, &self.new_lots, &self.lots, out.now()).await?;
+            lot_changes::keep_own_ends(tx, &self.own_ends).await?;
             lots::save(tx, &self.lots).await?;
             let touched: BTreeSet<MemberId> = self.entries.iter().map(|entry| entry.member_id).collect();
             let accounts: Accounts = self.accounts.into_iter().filter(|(member, _)| touched.contains(member)).collect();

@@ -26,6 +26,7 @@ use crate::{
     store::{
         accounts, activations, entries,
         imports::{self, LineKey, NewLine},
+        lot_changes,
     },
     till::{rules, today},
 };
@@ -212,5 +213,7 @@ async fn post(cx: &Ctx, tx: &mut PgConnection, rules: &AppliedProgram, lines: Ve
         postings.push(posting);
     }
     entries::save(tx, &postings, out.now()).await?;
+    let lots = postings.iter().flat_map(|posting| posting.entries.iter().map(|entry| (entry.member_id, entry.movement.lot_id)));
+    lot_changes::keep_own_ends(tx, &lots.collect::<Vec<_>>()).await?;
     accounts::save(tx, &accounts).await
 }

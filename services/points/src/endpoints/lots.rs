@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
 use jifen_contracts::{
     Problem, code,
     endpoint::{
@@ -19,7 +20,11 @@ use super::{
     unavailable,
 };
 use crate::{
-    domain::lot_change::{decide_revival, may_end_on, revives},
+    domain::{
+        activity::{Done, MovedEnd},
+        lot_change::{may_end_on, revives},
+        lots::{LotPart, Lots as Parts},
+    },
     handlers::{ids, member_activated::activate},
     store::{
         accounts, activations, entries,
@@ -103,56 +108,38 @@ impl Mutation for ExtendLots {
             let request = &asked.request;
             let extended = judged.and_then(|member_id| {
                 let own = lots.entry(member_id).or_default();
-                let live = |wanted: &uuid::Uuid| own.iter().any(|lot| lot.lot_id == *wanted && lot.points.is_positive());
-                if let Some(place) = request.lots.iter().position(|wanted| !live(wanted)) {
+                // What has ended is no longer to be extended, also where the job that ends it has not come yet.
+                let live = |lot: &&LotPart| lot.points.is_positive() && lot.expires_on >= today;
+                let is_live = |wanted: &uuid::Uuid| own.iter().filter(live).any(|lot| lot.lot_id == *wanted);
+                if let Some(place) = request.lots.iter().position(|wanted| !is_live(wanted)) {
                     return Err(Problem::new(code::POINTS_LOT_UNKNOWN).at(format!("/lots/{place}")));
                 }
-                let wanted = own.iter().filter(|lot| lot.points.is_positive() && lot.expires_on < request.until);
+                let wanted = own.iter().filter(live).filter(|lot| lot.expires_on < request.until);
                 let wanted = wanted.filter(|lot| request.lots.is_empty() || request.lots.contains(&lot.lot_id));
-                let change = |lot: &crate::domain::lots::LotPart| {
-                    let change = NewChange {
-                        member_id,
-                        lot_id: lot.lot_id,
-                        kind: LotChangeKind::Extension,
-                        before: lot.expires_on,
-                        after: request.until,
-                        added: Points::ZERO,
-                        document: None,
-                        staff: Some((request.by.staff_id.clone(), request.reason.clone())),
-                    };
-                    (lot_changes::changed(&change, lot.points), change)
-                };
-                Ok(wanted.map(change).unzip::<_, _, Vec<_>, Vec<_>>())
-            });
-            answers.push(extended.map(|(changed, new)| {
+                let extended: Vec<(MovedEnd, Points)> = wanted.map(|lot| (extension(lot, request.until), lot.points)).collect();
                 // A later request of the batch finds what this one did: an end never moves back, and is told as it was.
-                if let Some(first) = new.first() {
-                    let own = lots.remove(&first.member_id).unwrap_or_default();
-                    let moved = own.iter().map(|lot| match new.iter().find(|change| change.lot_id == lot.lot_id) {
-                        Some(change) => crate::domain::lots::LotPart { expires_on: change.after, ..lot.clone() },
-                        None => lot.clone(),
-                    });
-                    lots.insert(first.member_id, crate::domain::lots::Lots::new(moved.collect()));
-                }
-                changes.extend(new);
+                let moved = own.iter().map(|lot| match extended.iter().find(|(moved, _)| moved.lot_id == lot.lot_id) {
+                    Some((moved, _)) => LotPart { expires_on: moved.after, ..lot.clone() },
+                    None => lot.clone(),
+                });
+                *own = Parts::new(moved.collect());
+                Ok((member_id, extended))
+            });
+            answers.push(extended.map(|(member_id, extended)| {
+                let changed = extended.iter().map(|(moved, points)| lot_changes::changed(moved, *points)).collect();
+                let staff = Some((request.by.staff_id.clone(), request.reason.clone()));
+                let change = |(moved, _)| NewChange { member_id, moved, document: None, staff: staff.clone() };
+                changes.extend(extended.into_iter().map(change));
                 LotsChanged { lots: changed }
             }));
         }
-        // One statement moves each lot once: what a batch moves twice ends where the later request says.
-        save_in_rounds(tx, changes, out).await?;
+        lot_changes::save(tx, &changes, out.now()).await?;
         Ok(answers)
     }
 }
 
-/// Saves changes of which several may be of one lot, in their order.
-async fn save_in_rounds(tx: &mut PgConnection, mut changes: Vec<NewChange>, out: &Outbox) -> Result<(), Failure> {
-    while !changes.is_empty() {
-        let mut seen = std::collections::BTreeSet::new();
-        let (now, later): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| seen.insert(change.lot_id));
-        lot_changes::save(tx, &now, out.now()).await?;
-        changes = later;
-    }
-    Ok(())
+fn extension(lot: &LotPart, until: NaiveDate) -> MovedEnd {
+    MovedEnd { lot_id: lot.lot_id, kind: LotChangeKind::Extension, before: lot.expires_on, after: until, added: Points::ZERO }
 }
 
 /// `api.points.lots.revive`
@@ -200,33 +187,16 @@ impl Mutation for ReviveLots {
                 let (wanted, others): (Vec<_>, Vec<_>) =
                     own.into_iter().partition(|lot| request.lots.is_empty() || request.lots.contains(&lot.lot_id));
                 ended.insert(member_id, others);
-                match accounts.get_mut(&member_id) {
-                    Some(account) if !wanted.is_empty() => {
-                        let revived = decide_revival(account, &wanted, until, rules.version, out.now(), &mut next_id);
-                        Ok((member_id, wanted, revived))
-                    }
-                    _ => Err(code::POINTS_NOT_REVIVABLE.into()),
-                }
+                let account = accounts.get_mut(&member_id).filter(|_| !wanted.is_empty()).ok_or(code::POINTS_NOT_REVIVABLE)?;
+                let mut done = Done::default();
+                done.revive(account, &wanted, (until, rules.version), out.now(), &mut next_id);
+                Ok((member_id, done))
             });
-            answers.push(revived.map(|(member_id, wanted, revived)| {
-                let mut told = Vec::with_capacity(wanted.len());
-                for (before, left) in
-                    wanted.iter().filter_map(|lot| Some((lot, revived.lots.iter().find(|left| left.lot_id == lot.lot_id)?)))
-                {
-                    let change = NewChange {
-                        member_id,
-                        lot_id: before.lot_id,
-                        kind: LotChangeKind::Revival,
-                        before: before.expires_on,
-                        after: until,
-                        added: left.points,
-                        document: None,
-                        staff: Some((request.by.staff_id.clone(), request.reason.clone())),
-                    };
-                    told.push(lot_changes::changed(&change, left.points));
-                    changes.push(change);
-                }
-                moved.extend(revived.entries);
+            answers.push(revived.map(|(member_id, done)| {
+                let told = done.moved.iter().map(|moved| lot_changes::changed(moved, moved.added)).collect();
+                let staff = Some((request.by.staff_id.clone(), request.reason.clone()));
+                changes.extend(done.moved.into_iter().map(|moved| NewChange { member_id, moved, document: None, staff: staff.clone() }));
+                moved.extend(done.revived.entries);
                 LotsChanged { lots: told }
             }));
         }

@@ -20,17 +20,11 @@ use super::{
 use crate::{
     domain::{
         account::Account,
-        expiry::slides_to,
         hold::{Back, Hold, Moment, Refused, decide_capture, decide_release},
     },
-    handlers::ids,
+    handlers::{activity::slide_spent, ids},
     outbound,
-    store::{
-        accruals::DocumentKey,
-        holds,
-        lot_changes::{self, Slide},
-        spent,
-    },
+    store::{accruals::DocumentKey, holds, spent},
     till::{Books, rules, today},
 };
 
@@ -92,16 +86,14 @@ impl Mutation for CaptureHold {
             answers.push(capture(&mut books, asked, is_ended, &mut now, out)?);
         }
         books.save(tx, out).await?;
-        // Where points slide, spending is an activity: what is left lives on.
-        if let Some(until) = slides_to(&rules.program.expiry, today(&rules, out)) {
-            let spent = batch.iter().zip(&answers).filter(|(_, answer)| answer.is_ok());
-            let slide = |(asked, _): (&&Asked<HoldCaptureRequest>, _)| {
-                let hold = known.get(&asked.request.hold_id)?;
-                let document = asked.request.document.clone().unwrap_or_else(|| hold.hold_id.to_string());
-                Some(Slide { member_id: hold.member_id, store: hold.store.clone(), document, day: today(&rules, out), until })
-            };
-            lot_changes::slide(tx, &spent.filter_map(slide).collect::<Vec<_>>(), out.now()).await?;
-        }
+        // Spending is an activity.
+        let paid = batch.iter().zip(&answers).filter(|(_, answer)| answer.is_ok());
+        let document = |(asked, _): (&&Asked<HoldCaptureRequest>, _)| {
+            let hold = known.get(&asked.request.hold_id)?;
+            let document = asked.request.document.clone().unwrap_or_else(|| hold.hold_id.to_string());
+            Some((hold.member_id, (hold.store.to_string(), document)))
+        };
+        slide_spent(tx, &paid.filter_map(document).collect::<Vec<_>>(), &rules, out).await?;
         Ok(answers)
     }
 }

@@ -8,7 +8,10 @@ use jifen_kernel::{MemberId, Points};
 use jifen_runtime::{BatchHandler, Ctx, Event, Failure, Fates, Incoming, Outbox, Poison};
 use sqlx::PgConnection;
 
-use super::{activity::Activities, ids};
+use super::{
+    activity::{Activities, Bill},
+    ids,
+};
 use crate::{
     domain::{
         base::total,
@@ -58,10 +61,11 @@ impl BatchHandler for InvoiceAcceptedHandler {
         let awaiting = invoices().filter(|invoice| invoice.awaiting_activation).map(|invoice| invoice.member_id).collect();
         let activated = activations::load(tx, &awaiting).await?;
         let mut days = load_days(cx, tx, invoices()).await?;
+        let bills = places.iter().map(|(place, valued)| (&batch[*place].item.data, *valued));
+        let mut activities = Activities::load(cx, tx, bills, &accounts, out).await?;
         let mut next_id = ids(cx, out);
         let mut postings = Vec::with_capacity(places.len());
         let mut cut = Vec::new();
-        let mut activities = Activities::default();
         for (place, valued) in places {
             let Incoming { item, cause, .. } = &batch[place];
             let invoice = &item.data;
@@ -73,8 +77,8 @@ impl BatchHandler for InvoiceAcceptedHandler {
             days.add(invoice, total(&valued.base.categories));
             let pending = invoice.awaiting_activation && !activated.contains(&invoice.member_id);
             let posting = decide_posting(account, invoice, valued, &applied, pending, out.now(), &mut next_id);
-            activities.add(invoice, valued, &applied, out);
             out.event(cause, Some(account.sequence), &outbound::earned(invoice, valued, posting.first_spending));
+            activities.add(account, &Bill { invoice, valued, applied: &applied, posting: &posting }, out, &mut next_id);
             postings.push(posting);
             if let (Some(valued), Some(left)) = (capped, left) {
                 cut.push(((invoice.store.to_string(), invoice.invoice_no.clone()), valued, left));
@@ -85,7 +89,7 @@ impl BatchHandler for InvoiceAcceptedHandler {
             accruals::save_cut(tx, &cut).await?;
         }
         entries::save(tx, &postings, out.now()).await?;
-        activities.save(cx, tx, &mut accounts, out).await?;
+        activities.save(tx, out).await?;
         accounts::save(tx, &accounts).await?;
         Ok(fates)
     }

@@ -9,50 +9,49 @@ use jifen_runtime::{BadRow, Failure};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use crate::domain::lots::LotPart;
+use crate::domain::{
+    activity::{LiveLot, MovedEnd},
+    lots::LotPart,
+};
 
-/// An activity that extends whatever lives.
-#[derive(Debug, Clone)]
-pub struct Slide {
-    /// Whose.
-    pub member_id: MemberId,
-    /// The document's store.
-    pub store: StoreCode,
-    /// The document.
-    pub document: String,
-    /// Its local day: what had ended before stays so.
-    pub day: NaiveDate,
-    /// Everything lives until then.
-    pub until: NaiveDate,
+/// Lots that end with the rest of their members', of locked accounts: those that hold points, and of `holding` those whose points are
+/// held just then.
+pub async fn load_live(tx: &mut PgConnection, members: &[Uuid], holding: &[Uuid]) -> Result<BTreeMap<MemberId, Vec<LiveLot>>, Failure> {
+    let rows = sqlx::query!(
+        r#"select l.member_id as "member_id!", l.lot_id as "lot_id!", l.expires_on as "expires_on!"
+           from (select member_id, lot_id, expires_on from lot where member_id = any($1) and remaining > 0
+                 union
+                 select l.member_id, l.lot_id, l.expires_on
+                 from hold h
+                      cross join lateral (select lot_id from entry e
+                                          where e.store = h.store and e.document = h.hold_id::text and e.kind = 'hold'
+                                            and e.member_id = h.member_id offset 0) e
+                      cross join lateral (select * from lot l where l.member_id = h.member_id and l.lot_id = e.lot_id offset 0) l
+                 where h.member_id = any($2) and h.state = 'open') l
+           where not exists (select 1 from own_end o where o.member_id = l.member_id and o.lot_id = l.lot_id)
+             and not exists (select 1 from lot_change c where c.member_id = l.member_id and c.lot_id = l.lot_id and c.kind = 'revival')
+           order by 1, 3, 2"#,
+        members,
+        holding
+    )
+    .fetch_all(tx)
+    .await?;
+    let mut live: BTreeMap<MemberId, Vec<LiveLot>> = BTreeMap::new();
+    for row in rows {
+        live.entry(MemberId(row.member_id)).or_default().push(LiveLot { lot_id: row.lot_id, expires_on: row.expires_on });
+    }
+    Ok(live)
 }
 
-/// Extends the live lots of locked accounts: one activity a member, the last one.
-pub async fn slide(tx: &mut PgConnection, slides: &[Slide], at: DateTime<Utc>) -> Result<(), Failure> {
-    let mut last: BTreeMap<MemberId, &Slide> = BTreeMap::new();
-    for slide in slides {
-        let found = last.entry(slide.member_id).or_insert(slide);
-        if slide.until > found.until {
-            *found = slide;
-        }
+/// No activity moves the ends of these lots. Asks nothing for nothing.
+pub async fn keep_own_ends(tx: &mut PgConnection, lots: &[(MemberId, Uuid)]) -> Result<(), Failure> {
+    if lots.is_empty() {
+        return Ok(());
     }
-    let each = || last.values();
     sqlx::query!(
-        "with moving as (
-             select l.member_id, l.lot_id, l.expires_on as before, u.until as after, u.store, u.document
-             from unnest($1::uuid[], $2::text[], $3::text[], $4::date[], $5::date[]) u(member_id, store, document, day, until)
-                  cross join lateral (select * from lot l where l.member_id = u.member_id and l.remaining > 0
-                                      and l.expires_on >= u.day and l.expires_on < u.until offset 0) l
-         ), moved as (
-             update lot l set expires_on = m.after from moving m where l.member_id = m.member_id and l.lot_id = m.lot_id
-         )
-         insert into lot_change (member_id, lot_id, kind, before, after, store, document, at)
-         select member_id, lot_id, 'activity', before, after, store, document, $6 from moving",
-        &each().map(|slide| slide.member_id.0).collect::<Vec<_>>(),
-        &each().map(|slide| slide.store.to_string()).collect::<Vec<_>>(),
-        &each().map(|slide| slide.document.clone()).collect::<Vec<_>>(),
-        &each().map(|slide| slide.day).collect::<Vec<_>>(),
-        &each().map(|slide| slide.until).collect::<Vec<_>>(),
-        at,
+        "insert into own_end (member_id, lot_id) select * from unnest($1::uuid[], $2::uuid[])",
+        &lots.iter().map(|(member, _)| member.0).collect::<Vec<_>>(),
+        &lots.iter().map(|(_, lot)| *lot).collect::<Vec<_>>(),
     )
     .execute(tx)
     .await?;
@@ -91,51 +90,48 @@ pub async fn load_ended(tx: &mut PgConnection, members: &[Uuid], from: NaiveDate
 pub struct NewChange {
     /// Whose.
     pub member_id: MemberId,
-    /// The lot.
-    pub lot_id: Uuid,
-    /// What moved it.
-    pub kind: LotChangeKind,
-    /// The last day before.
-    pub before: NaiveDate,
-    /// The last day after it.
-    pub after: NaiveDate,
-    /// What is added to what is left of it.
-    pub added: Points,
+    /// The end.
+    pub moved: MovedEnd,
     /// The document that brought it: store and number.
     pub document: Option<(String, String)>,
     /// Staff and their reason.
     pub staff: Option<(String, String)>,
 }
 
-/// Moves ends of lots of locked accounts and keeps that. Asks nothing for nothing.
+/// Moves ends of lots of locked accounts and keeps that; of a lot that is moved several times the last one counts. Asks nothing for
+/// nothing.
 pub async fn save(tx: &mut PgConnection, changes: &[NewChange], at: DateTime<Utc>) -> Result<(), Failure> {
     if changes.is_empty() {
         return Ok(());
     }
-    let each = || changes.iter();
-    let members: Vec<Uuid> = each().map(|change| change.member_id.0).collect();
-    let lots: Vec<Uuid> = each().map(|change| change.lot_id).collect();
-    let after: Vec<NaiveDate> = each().map(|change| change.after).collect();
+    let mut lots: BTreeMap<(MemberId, Uuid), (NaiveDate, Points)> = BTreeMap::new();
+    for change in changes {
+        let moved = &change.moved;
+        let (after, added) = lots.entry((change.member_id, moved.lot_id)).or_insert((moved.after, Points::ZERO));
+        (*after, *added) = (moved.after, *added + moved.added);
+    }
     sqlx::query!(
         "update lot l set expires_on = u.after, remaining = l.remaining + u.added
          from unnest($1::uuid[], $2::uuid[], $3::date[], $4::bigint[]) u(member_id, lot_id, after, added)
-         where l.member_id = u.member_id and l.lot_id = u.lot_id",
-        &members,
-        &lots,
-        &after,
-        &each().map(|change| change.added.0).collect::<Vec<_>>(),
+         where l.member_id = any($1) and l.lot_id = any($2) and l.member_id = u.member_id and l.lot_id = u.lot_id",
+        &lots.keys().map(|(member, _)| member.0).collect::<Vec<_>>(),
+        &lots.keys().map(|(_, lot)| *lot).collect::<Vec<_>>(),
+        &lots.values().map(|(after, _)| *after).collect::<Vec<_>>(),
+        &lots.values().map(|(_, added)| added.0).collect::<Vec<_>>(),
     )
     .execute(&mut *tx)
     .await?;
+    let each = || changes.iter();
     sqlx::query!(
         "insert into lot_change (member_id, lot_id, kind, before, after, store, document, by_staff, reason, at)
-         select u.*, $10 from unnest($1::uuid[], $2::uuid[], $3::text[], $4::date[], $5::date[], $6::text[], $7::text[], $8::text[],
-                                     $9::text[]) u",
-        &members,
-        &lots,
-        &each().map(|change| change.kind.as_str().to_owned()).collect::<Vec<_>>(),
-        &each().map(|change| change.before).collect::<Vec<_>>(),
-        &after,
+         select u.member_id, u.lot_id, u.kind, u.before, u.after, u.store, u.document, u.by_staff, u.reason, $10
+         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::date[], $5::date[], $6::text[], $7::text[], $8::text[], $9::text[])
+              with ordinality u(member_id, lot_id, kind, before, after, store, document, by_staff, reason, place) order by u.place",
+        &each().map(|change| change.member_id.0).collect::<Vec<_>>(),
+        &each().map(|change| change.moved.lot_id).collect::<Vec<_>>(),
+        &each().map(|change| change.moved.kind.as_str().to_owned()).collect::<Vec<_>>(),
+        &each().map(|change| change.moved.before).collect::<Vec<_>>(),
+        &each().map(|change| change.moved.after).collect::<Vec<_>>(),
         &each().map(|change| change.document.as_ref().map(|(store, _)| store.clone())).collect::<Vec<_>>() as &[Option<String>],
         &each().map(|change| change.document.as_ref().map(|(_, number)| number.clone())).collect::<Vec<_>>() as &[Option<String>],
         &each().map(|change| change.staff.as_ref().map(|(by, _)| by.clone())).collect::<Vec<_>>() as &[Option<String>],
@@ -148,8 +144,8 @@ pub async fn save(tx: &mut PgConnection, changes: &[NewChange], at: DateTime<Utc
 }
 
 /// As it is answered.
-pub fn changed(change: &NewChange, points: Points) -> ChangedLot {
-    ChangedLot { lot_id: change.lot_id, points, before: change.before, after: change.after }
+pub fn changed(moved: &MovedEnd, points: Points) -> ChangedLot {
+    ChangedLot { lot_id: moved.lot_id, points, before: moved.before, after: moved.after }
 }
 
 /// Ends reviews of a document's pending points, of a locked account; gives how many points.

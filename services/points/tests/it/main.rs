@@ -7,6 +7,7 @@ mod corrections;
 mod costs;
 mod direct;
 mod ends;
+mod ends_moved;
 mod ends_of_a_year;
 mod ledger;
 mod locks;
