@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jifen_contracts::{
     Problem, code,
     endpoint::{CampaignFigures, CampaignReport, CampaignReportReply, Empty},
-    program::{AppliedProgram, Campaign},
+    program::{AppliedProgram, Campaign, Settlement, VehicleAudience},
 };
 use jifen_kernel::{Money, Points, clock};
 use jifen_runtime::{Ctx, Failure, Query};
@@ -15,9 +15,6 @@ use crate::store::{
     member::{self, Crowd},
     participation, returned,
 };
-
-/// What a point costs until a program says otherwise: 0.01 yuan.
-const FEN_A_POINT: i64 = 1;
 
 fn unavailable(failure: Failure) -> Problem {
     tracing::error!(error = %failure, "a read failed");
@@ -39,7 +36,8 @@ impl Query for Report {
         let budgets = budget::list(&cx.pool).await.map_err(unavailable)?;
         let promised = deferred::list_open(&cx.pool).await.map_err(unavailable)?;
         let returned = returned::list_totals(&cx.pool).await.map_err(unavailable)?;
-        let crowds = member::count_crowds(&cx.pool, today).await.map_err(unavailable)?;
+        // By the cars that they ask for: most campaigns ask for none.
+        let mut crowds: Vec<(Option<VehicleAudience>, Vec<Crowd>)> = Vec::new();
         let mut figures: BTreeMap<(String, u32), CampaignFigures> = BTreeMap::new();
         for rules in [cx.programs.in_force_at(now), cx.programs.newest()].into_iter().flatten() {
             for campaign in &rules.program.campaigns {
@@ -56,11 +54,18 @@ impl Query for Report {
         for ((code, version), of) in &mut figures {
             let rules = cx.programs.get(*version);
             let named = rules.as_deref().and_then(|rules| Some((rules, find(rules, code)?)));
+            // In the books a point is worth what the version says that granted it.
+            let value = rules.as_deref().map_or(Settlement::default().point_value, |rules| rules.program.settlement.point_value);
             if let Some((rules, campaign)) = named {
-                judge(of, rules, campaign, &budgets, &crowds);
+                if !crowds.iter().any(|(vehicle, _)| *vehicle == campaign.vehicle) {
+                    let counted = member::count_crowds(&cx.pool, today, campaign.vehicle.as_ref()).await.map_err(unavailable)?;
+                    crowds.push((campaign.vehicle.clone(), counted));
+                }
+                let crowds = crowds.iter().filter(|(vehicle, _)| *vehicle == campaign.vehicle).flat_map(|(_, crowds)| crowds);
+                judge(of, rules, campaign, &budgets, crowds);
             }
             of.deferred = promised.get(&(code.clone(), i64::from(*version))).copied().unwrap_or_default();
-            of.cost = Money::from_fen(of.points.0.saturating_mul(FEN_A_POINT));
+            of.cost = value.value_of(of.points);
             of.roi_basis_points = roi(of.revenue, of.cost);
         }
         Ok(CampaignReportReply { campaigns: figures.into_values().collect() })
@@ -72,12 +77,18 @@ fn find<'a>(rules: &'a AppliedProgram, code: &str) -> Option<&'a Campaign> {
 }
 
 /// What a campaign may still cost, and whom it is for.
-fn judge(of: &mut CampaignFigures, rules: &AppliedProgram, campaign: &Campaign, budgets: &BTreeMap<String, Points>, crowds: &[Crowd]) {
+fn judge<'a>(
+    of: &mut CampaignFigures,
+    rules: &AppliedProgram,
+    campaign: &Campaign,
+    budgets: &BTreeMap<String, Points>,
+    crowds: impl Iterator<Item = &'a Crowd>,
+) {
     let lowest = rules.program.tiers.first().map(|tier| &tier.code);
     of.budget = campaign.budget;
     let granted = budgets.get(campaign.code.as_str()).copied().unwrap_or_default();
     of.budget_left = campaign.budget.map(|budget| (budget - granted).max(Points::ZERO));
-    of.targeted = crowds.iter().filter(|crowd| crowd.is_of(campaign, lowest)).map(|crowd| crowd.members).sum();
+    of.targeted = crowds.filter(|crowd| crowd.is_of(campaign, lowest)).map(|crowd| crowd.members).sum();
 }
 
 /// (revenue - cost) / cost in basis points, rounded down.

@@ -30,6 +30,8 @@ fn vehicle_keys<'a>(vehicles: impl Iterator<Item = &'a Vehicle>, keys: &VehicleH
         vin: vin.clone(),
         plate: plate.clone(),
         owned_since: vehicle.owned_since,
+        series: vehicle.series.clone(),
+        new_on: vehicle.new_on,
     };
     vehicles.zip(keys).map(of).collect()
 }
@@ -202,6 +204,8 @@ fn refusal(rejection: &Rejection, list: &str) -> (Code, Option<&'static str>, St
             let detail = match *field {
                 "vin" => "a VIN has 17 letters and digits without I, O and Q",
                 "plate" => "a plate begins with its province and letter and has 7 or 8 characters without I and O",
+                "series" => "a model series has 1 to 64 characters without control characters and outer blanks",
+                "new_on" => "new_on is a day from 1900-01-01 to today",
                 _ => "owned_since is a day from 1900-01-01 to today",
             };
             (code::MEMBER_BAD_VEHICLE, Some(detail), format!("{}/{field}", vehicle(*index)))

@@ -165,6 +165,8 @@ mod tests {
                 vin: Vin::try_new("LSVAU2A37N2183294").ok(),
                 plate: Plate::try_new("沪A12345").ok(),
                 owned_since: "2026-10-01".parse().expect("date"),
+                series: None,
+                new_on: None,
             }],
             deadline: None,
         }

@@ -69,6 +69,7 @@ mod tests {
             stores: Vec::new(),
             categories: Vec::new(),
             tiers: Vec::new(),
+            vehicle: None,
             condition: None,
             budget: None,
             member_cap: None,

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use jifen_contracts::event::Earned;
+use jifen_contracts::{KeyedHash, event::Earned};
 use jifen_kernel::{MemberId, Money, Points, StoreCode, Token};
 
 /// The posted base of one invoice.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "facts of an invoice that a condition may ask for")]
 pub struct Accrual {
     /// The issuing store.
     pub store: StoreCode,
@@ -34,8 +33,8 @@ pub struct Accrual {
     pub visit: bool,
     /// A visit for which the customer paid.
     pub paid_visit: bool,
-    /// It names a vehicle.
-    pub vehicle: bool,
+    /// The vehicle that it names.
+    pub vehicle: Option<KeyedHash>,
 }
 
 /// Why an event is no accrual: what published it is broken.
@@ -75,7 +74,7 @@ impl Accrual {
             first_spending: earned.first_spending.is_positive(),
             visit: earned.visit,
             paid_visit: earned.paid_visit,
-            vehicle: earned.vehicle.is_some(),
+            vehicle: earned.vehicle.clone(),
         })
     }
 

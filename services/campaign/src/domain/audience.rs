@@ -1,7 +1,7 @@
-//! Whom a campaign is for, as far as that can be said before anybody comes: by store, tier and month of birth.
+//! Whom a campaign is for, as far as that can be said before anybody comes: by store, tier, month of birth and car.
 
 use chrono::{Datelike, Months, NaiveDate};
-use jifen_contracts::program::Campaign;
+use jifen_contracts::program::{Campaign, VehicleAudience};
 use jifen_kernel::{StoreCode, Token};
 
 /// Who may take part. An empty list is everybody.
@@ -17,6 +17,10 @@ pub struct Audience {
     pub birthday_months: Vec<i16>,
     /// The year whose birthdays count.
     pub year: i32,
+    /// Members with such a car.
+    pub vehicle: Option<VehicleAudience>,
+    /// The day on which it is so old.
+    pub on: NaiveDate,
 }
 
 impl Audience {
@@ -29,6 +33,8 @@ impl Audience {
             lowest_tier: lowest_tier.cloned(),
             birthday_months,
             year: campaign.from.year(),
+            vehicle: campaign.vehicle.clone(),
+            on: campaign.from,
         }
     }
 }

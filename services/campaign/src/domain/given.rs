@@ -4,7 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use jifen_contracts::{
-    event::{CategoryBase, Earned},
+    KeyedHash,
+    event::{CategoryBase, Earned, VehicleKeys},
     program::{AppliedProgram, Campaign},
 };
 use jifen_kernel::{MemberId, Money, Points, StoreCode, Token, clock};
@@ -74,7 +75,18 @@ pub fn offers<'a>(rules: &'a Rulebook, accrual: &'a Accrual, person: &'a Person)
 
 /// A member of this tier, born in this month.
 pub fn person(tier: &str, birthday_month: u32) -> Person {
-    Person { birthday_month: Some(birthday_month), tier: Some(token(tier)) }
+    Person { birthday_month: Some(birthday_month), tier: Some(token(tier)), cars: Vec::new() }
+}
+
+/// A car by the hash of its VIN; its plate's is `plate of …`.
+pub fn car(vin: &str, series: Option<&str>, new_on: Option<&str>) -> VehicleKeys {
+    VehicleKeys {
+        vin: Some(KeyedHash(vin.to_owned())),
+        plate: Some(KeyedHash(format!("plate of {vin}"))),
+        owned_since: day("2023-10-31"),
+        series: series.map(str::to_owned),
+        new_on: new_on.map(day),
+    }
 }
 
 /// A campaign of the October week; `more` adds or replaces keys, `null` takes one away.

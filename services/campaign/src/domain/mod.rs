@@ -1,6 +1,6 @@
 //! The rules of campaigns, pure: what comes in are facts and the program's version, what comes out are grants.
 //!
-//! Reading order: [`accrual`] (what is assessed), [`person`] (what is known of the member), [`rulebook`] (which campaigns are open
+//! Reading order: [`accrual`] (what is assessed), [`person`] and [`vehicle`] (what is known of the member and the car), [`rulebook`] (which campaigns are open
 //! on a day), [`offer`] (which of them apply, best first), [`budget`] (what they may still grant), [`assess`] (what they
 //! grant); beside it [`audience`] (whom a campaign is for) [`announce`] (when it is said, and when promises are due) and
 //! [`returned`] (what corrections give back).
@@ -18,3 +18,4 @@ pub mod offer;
 pub mod person;
 pub mod returned;
 pub mod rulebook;
+pub mod vehicle;

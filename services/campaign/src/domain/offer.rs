@@ -6,7 +6,7 @@ use std::{
 };
 
 use chrono::{Datelike, Timelike};
-use jifen_contracts::program::{Campaign, StackingMode, TIER_ACCELERATOR};
+use jifen_contracts::program::{Campaign, StackingMode, TIER_ACCELERATOR, VehicleAudience};
 use jifen_kernel::{MemberId, Money, Points, Rate, Token};
 use jifen_rules::condition::Variables;
 
@@ -14,6 +14,7 @@ use super::{
     accrual::Accrual,
     person::Person,
     rulebook::{OpenList, Rulebook},
+    vehicle::is_of_audience,
 };
 
 static TIER: LazyLock<Token> = LazyLock::new(|| Token::try_new(TIER_ACCELERATOR).expect("a token"));
@@ -225,12 +226,17 @@ impl<'a> Asking<'a> {
         let answer = self.rules.is_in_time(place, self.accrual.received_at)
             && (!campaign.birthday_month || self.person.birthday_month == Some(self.accrual.business_date.month()))
             && (campaign.tiers.is_empty() || tier.is_some_and(|tier| campaign.tiers.contains(tier)))
+            && campaign.vehicle.as_ref().is_none_or(|audience| self.has_car_of(audience))
             && self
                 .rules
                 .condition(place)
                 .is_none_or(|condition| condition.as_ref().is_ok_and(|condition| condition.holds(&self.variables())));
         self.answers.insert(place, answer);
         answer
+    }
+
+    fn has_car_of(&self, audience: &VehicleAudience) -> bool {
+        is_of_audience(audience, &self.person.cars, self.accrual.vehicle.as_ref(), self.accrual.business_date)
     }
 
     fn variables(&self) -> Variables<'a> {
@@ -246,7 +252,7 @@ impl<'a> Asking<'a> {
             visit: accrual.visit,
             paid_visit: accrual.paid_visit,
             first_spending: accrual.first_spending,
-            vehicle: accrual.vehicle,
+            vehicle: accrual.vehicle.is_some(),
             month: day.month(),
             day: day.day(),
             weekday: day.weekday().number_from_monday(),

@@ -1,6 +1,7 @@
-//! What is known of a member at the time of an invoice: birthday and tier.
+//! What is known of a member at the time of an invoice: birthday, tier and cars.
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use jifen_contracts::event::VehicleKeys;
 use jifen_kernel::Token;
 
 /// What an offer may ask of a member. Empty where no open offer asks.
@@ -10,6 +11,8 @@ pub struct Person {
     pub birthday_month: Option<u32>,
     /// The tier in force at settlement; none for the lowest.
     pub tier: Option<Token>,
+    /// The member's cars, as known by now.
+    pub cars: Vec<VehicleKeys>,
 }
 
 /// A birthday as it was said once. The first has counted ever since; a change counts from the calendar year that it names.

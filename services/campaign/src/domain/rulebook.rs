@@ -54,6 +54,8 @@ pub struct OpenList {
     pub asks_birthday: bool,
     /// One of them, or the program, asks for the member's tier.
     pub asks_tier: bool,
+    /// One of them asks for the member's cars.
+    pub asks_vehicle: bool,
 }
 
 impl Rulebook {
@@ -143,6 +145,7 @@ impl Rulebook {
         for place in open {
             let campaign = &campaigns[place];
             list.asks_birthday |= campaign.birthday_month;
+            list.asks_vehicle |= campaign.vehicle.is_some();
             let condition = self.condition(place).and_then(|condition| condition.as_ref().ok());
             list.asks_tier |= !campaign.tiers.is_empty() || condition.is_some_and(|condition| condition.names("tier"));
             if campaign.exclusive {

@@ -104,7 +104,7 @@ impl AssessEarned {
     }
 }
 
-/// Learns what open offers ask of members: one question for birthdays and one for tiers, and only if an offer asks. A member
+/// Learns what open offers ask of members: one question each for birthdays, tiers and cars, and only if an offer asks. A member
 /// whose registration isn't known yet will be: it was published before anything was earned.
 async fn introduce(tx: &mut PgConnection, mut assessable: Vec<Assessable>, fates: &mut Fates) -> Result<Vec<Assessable>, Failure> {
     let asking = |asks: fn(&Assessable) -> bool| -> Vec<Uuid> {
@@ -113,6 +113,7 @@ async fn introduce(tx: &mut PgConnection, mut assessable: Vec<Assessable>, fates
     };
     let birthdays = member::load_birthdays(tx, &asking(asks_birthday)).await?;
     let tiers = tier::load(tx, &asking(asks_tier)).await?;
+    let garages = member::load_garages(tx, &asking(asks_vehicle)).await?;
     assessable.retain_mut(|Assessable { place, open, accrual, person, .. }| {
         let list = open.of(&accrual.store);
         if list.asks_birthday {
@@ -121,6 +122,13 @@ async fn introduce(tx: &mut PgConnection, mut assessable: Vec<Assessable>, fates
                 return false;
             };
             person.birthday_month = birthday_month_on(accrual.business_date, said);
+        }
+        if list.asks_vehicle {
+            let Some(cars) = garages.get(&accrual.member_id) else {
+                fates.retry.push((*place, "the member's registration is not known yet".to_owned()));
+                return false;
+            };
+            person.cars.clone_from(cars);
         }
         if list.asks_tier {
             let changes = tiers.get(&accrual.member_id).map_or(&[][..], Vec::as_slice);
@@ -133,6 +141,10 @@ async fn introduce(tx: &mut PgConnection, mut assessable: Vec<Assessable>, fates
 
 fn asks_birthday(item: &Assessable) -> bool {
     item.open.of(&item.accrual.store).asks_birthday
+}
+
+fn asks_vehicle(item: &Assessable) -> bool {
+    item.open.of(&item.accrual.store).asks_vehicle
 }
 
 fn asks_tier(item: &Assessable) -> bool {

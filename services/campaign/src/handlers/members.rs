@@ -1,4 +1,4 @@
-//! `member.registered`, `activated`, `lapsed`, `updated`: who may take part, and when their birthdays are.
+//! `member.registered`, `activated`, `lapsed`, `updated`: who may take part, when their birthdays are, and which cars they have.
 //!
 //! State-carrying events: no claim, a higher sequence replaces what is there. Birthdays are kept by the year from which they
 //! count, so that neither the order of events nor the year in which they are read makes a difference.
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jifen_contracts::{
     EventType,
     endpoint::MemberStatus,
-    event::{MemberActivated, MemberLapsed, MemberRegistered, MemberUpdated},
+    event::{MemberActivated, MemberLapsed, MemberRegistered, MemberUpdated, VehicleKeys},
 };
 use jifen_kernel::{MemberId, StoreCode};
 use jifen_runtime::{
@@ -19,7 +19,7 @@ use sqlx::PgConnection;
 
 use crate::{
     domain::person::Birthday,
-    store::member::{self, Known},
+    store::member::{self, Garage, Known},
 };
 
 /// Learns what audiences ask of members.
@@ -34,6 +34,8 @@ pub struct MemberFact {
     status: MemberStatus,
     /// None where the event says nothing about it.
     birthday: Option<Birthday>,
+    /// Likewise.
+    cars: Option<Vec<VehicleKeys>>,
     /// The birthday before is not known and will not be: the registration was missed.
     is_first: bool,
 }
@@ -53,14 +55,18 @@ impl Decode for MemberFact {
                 let (event, cause) = Event::<MemberRegistered>::decode(raw)?;
                 let (sequence, data) = (sequence_of(&event), event.data);
                 let birthday = Some(Birthday { from_year: 0, sequence, month: month(data.birthday) });
-                Ok((Self { member_id: data.member_id, sequence, store: data.store, status: data.status, birthday, is_first: false }, cause))
+                let cars = Some(data.vehicles);
+                Ok((
+                    Self { member_id: data.member_id, sequence, store: data.store, status: data.status, birthday, cars, is_first: false },
+                    cause,
+                ))
             }
             Some(MemberUpdated::NAME) => {
                 let (event, cause) = Event::<MemberUpdated>::decode(raw)?;
                 let (sequence, data) = (sequence_of(&event), event.data);
                 let birthday = Some(Birthday { from_year: data.birthday_from_year.unwrap_or(0), sequence, month: month(data.birthday) });
-                let is_first = data.announced;
-                Ok((Self { member_id: data.member_id, sequence, store: data.store, status: data.status, birthday, is_first }, cause))
+                let (is_first, cars) = (data.announced, Some(data.vehicles));
+                Ok((Self { member_id: data.member_id, sequence, store: data.store, status: data.status, birthday, cars, is_first }, cause))
             }
             Some(MemberActivated::NAME) => {
                 let (event, cause) = Event::<MemberActivated>::decode(raw)?;
@@ -72,6 +78,7 @@ impl Decode for MemberFact {
                         store: data.store,
                         status: MemberStatus::Active,
                         birthday: None,
+                        cars: None,
                         is_first: false,
                     },
                     cause,
@@ -87,6 +94,7 @@ impl Decode for MemberFact {
                         store: data.store,
                         status: MemberStatus::Lapsed,
                         birthday: None,
+                        cars: None,
                         is_first: false,
                     },
                     cause,
@@ -119,10 +127,16 @@ impl BatchHandler for LearnMembers {
     ) -> Result<Fates, Failure> {
         let mut known: BTreeMap<MemberId, Known<'_>> = BTreeMap::new();
         let mut birthdays: BTreeMap<(MemberId, i32), Birthday> = BTreeMap::new();
+        let mut garages: BTreeMap<MemberId, Garage<'_>> = BTreeMap::new();
         for Incoming { item, .. } in batch {
             let newer = known.get(&item.member_id).is_none_or(|known| known.sequence < item.sequence);
             if newer {
                 known.insert(item.member_id, Known { store: item.store.as_str(), status: item.status, sequence: item.sequence });
+            }
+            if let Some(cars) = &item.cars
+                && garages.get(&item.member_id).is_none_or(|garage| garage.sequence < item.sequence)
+            {
+                garages.insert(item.member_id, Garage { sequence: item.sequence, cars });
             }
             if item.is_first {
                 // Whatever is known of it stays: any event has a higher sequence.
@@ -137,6 +151,7 @@ impl BatchHandler for LearnMembers {
         }
         member::save(tx, &known).await?;
         member::save_birthdays(tx, &birthdays).await?;
+        member::save_garages(tx, &garages).await?;
         Ok(Fates::done())
     }
 }

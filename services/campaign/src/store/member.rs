@@ -1,9 +1,13 @@
-//! What is known of members, and their birthdays.
+//! What is known of members, their birthdays and their cars.
 
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use jifen_contracts::{endpoint::MemberStatus, program::Campaign};
+use jifen_contracts::{
+    endpoint::MemberStatus,
+    event::VehicleKeys,
+    program::{Campaign, VehicleAudience},
+};
 use jifen_kernel::{MemberId, StoreCode, Token};
 use jifen_runtime::{BadRow, Failure};
 use sqlx::{PgConnection, PgPool};
@@ -70,6 +74,49 @@ pub async fn save_birthdays(tx: &mut PgConnection, birthdays: &BTreeMap<(MemberI
     Ok(())
 }
 
+/// The cars that one event says a member has.
+#[derive(Debug, Clone, Copy)]
+pub struct Garage<'a> {
+    /// Orders what is said of a member.
+    pub sequence: i64,
+    /// All of them.
+    pub cars: &'a [VehicleKeys],
+}
+
+/// Saves the cars of members where that is newer than what is there.
+pub async fn save_garages(tx: &mut PgConnection, garages: &BTreeMap<MemberId, Garage<'_>>) -> Result<(), Failure> {
+    if garages.is_empty() {
+        return Ok(());
+    }
+    let cars = garages.values().map(|garage| serde_json::to_value(garage.cars)).collect::<Result<Vec<_>, _>>();
+    sqlx::query!(
+        "insert into garage as g (member_id, sequence, cars)
+         select u.* from unnest($1::uuid[], $2::bigint[], $3::jsonb[]) u (member_id, sequence, cars)
+         order by u.member_id
+         on conflict (member_id) do update set sequence = excluded.sequence, cars = excluded.cars
+         where g.sequence < excluded.sequence",
+        &garages.keys().map(|member| member.0).collect::<Vec<_>>(),
+        &garages.values().map(|garage| garage.sequence).collect::<Vec<_>>(),
+        &cars.map_err(Failure::defect)?,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The cars of members; those whose registration isn't known yet are not among them.
+pub async fn load_garages(tx: &mut PgConnection, members: &[Uuid]) -> Result<BTreeMap<MemberId, Vec<VehicleKeys>>, Failure> {
+    if members.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows = sqlx::query!("select member_id, cars from garage where member_id = any($1)", members).fetch_all(tx).await?;
+    let read = rows.into_iter().map(|row| {
+        let bad = |_| BadRow { table: "garage", key: row.member_id.to_string(), what: "cars" };
+        Ok((MemberId(row.member_id), serde_json::from_value(row.cars).map_err(bad)?))
+    });
+    Ok(read.collect::<Result<_, BadRow>>()?)
+}
+
 /// The birthdays of members; those whose registration isn't known yet are not among them.
 pub async fn load_birthdays(tx: &mut PgConnection, members: &[Uuid]) -> Result<BTreeMap<MemberId, Vec<Birthday>>, Failure> {
     let mut birthdays: BTreeMap<MemberId, Vec<Birthday>> = BTreeMap::new();
@@ -88,6 +135,24 @@ pub async fn load_birthdays(tx: &mut PgConnection, members: &[Uuid]) -> Result<B
     Ok(birthdays)
 }
 
+/// What a statement asks of cars.
+struct VehicleColumns<'a> {
+    series: &'a [String],
+    from_months: Option<i32>,
+    below_months: Option<i32>,
+}
+
+impl<'a> VehicleColumns<'a> {
+    fn of(audience: Option<&'a VehicleAudience>) -> Self {
+        let months = |of: fn(&VehicleAudience) -> Option<u32>| audience.and_then(of).and_then(|months| i32::try_from(months).ok());
+        Self {
+            series: audience.map_or(&[], |audience| &audience.series),
+            from_months: months(|audience| audience.from_months),
+            below_months: months(|audience| audience.below_months),
+        }
+    }
+}
+
 /// Active members of an audience behind a place, by store and member: at most `limit`.
 pub async fn list_audience(
     tx: &mut PgConnection,
@@ -95,6 +160,7 @@ pub async fn list_audience(
     after: (&str, Uuid),
     limit: i64,
 ) -> Result<Vec<(StoreCode, MemberId)>, Failure> {
+    let vehicle = VehicleColumns::of(audience.vehicle.as_ref());
     let rows = sqlx::query!(
         "select m.store, m.member_id from member m
          where m.status = 'active' and (m.store, m.member_id) > ($1, $2)
@@ -104,6 +170,11 @@ pub async fn list_audience(
            and (cardinality($6::smallint[]) = 0
                 or (select b.month from birthday b where b.member_id = m.member_id and b.from_year <= $7 order by b.sequence desc limit 1)
                    = any($6))
+           and (not $9 or exists (
+                select from garage g, jsonb_to_recordset(g.cars) as car (series text, new_on date)
+                where g.member_id = m.member_id and (cardinality($10::text[]) = 0 or car.series = any($10))
+                  and ($11::int is null or car.new_on + make_interval(months => $11) <= $13::date)
+                  and ($12::int is null or car.new_on + make_interval(months => $12) > $13::date)))
          order by m.store, m.member_id limit $8",
         after.0,
         after.1,
@@ -113,6 +184,11 @@ pub async fn list_audience(
         &audience.birthday_months,
         audience.year,
         limit,
+        audience.vehicle.is_some(),
+        vehicle.series,
+        vehicle.from_months,
+        vehicle.below_months,
+        audience.on,
     )
     .fetch_all(tx)
     .await?;
@@ -136,8 +212,10 @@ pub struct Crowd {
     pub members: u64,
 }
 
-/// All active members, counted for audiences of that year: one walk over them for a whole report.
-pub async fn count_crowds(pool: &PgPool, on: NaiveDate) -> Result<Vec<Crowd>, Failure> {
+/// All active members, or those with such a car, counted for audiences of that year: one walk over them for all campaigns of a
+/// report that ask for the same cars.
+pub async fn count_crowds(pool: &PgPool, on: NaiveDate, audience: Option<&VehicleAudience>) -> Result<Vec<Crowd>, Failure> {
+    let vehicle = VehicleColumns::of(audience);
     let rows = sqlx::query!(
         r#"select m.store, t.tier as "tier?", b.month as "month?", count(*) as "members!"
            from member m
@@ -145,8 +223,18 @@ pub async fn count_crowds(pool: &PgPool, on: NaiveDate) -> Result<Vec<Crowd>, Fa
            left join lateral (select month from birthday where member_id = m.member_id and from_year <= $1 order by sequence desc limit 1) b
                 on true
            where m.status = 'active'
+             and (not $2 or exists (
+                  select from garage g, jsonb_to_recordset(g.cars) as car (series text, new_on date)
+                  where g.member_id = m.member_id and (cardinality($3::text[]) = 0 or car.series = any($3))
+                    and ($4::int is null or car.new_on + make_interval(months => $4) <= $6::date)
+                    and ($5::int is null or car.new_on + make_interval(months => $5) > $6::date)))
            group by m.store, t.tier, b.month"#,
         chrono::Datelike::year(&on),
+        audience.is_some(),
+        vehicle.series,
+        vehicle.from_months,
+        vehicle.below_months,
+        on,
     )
     .fetch_all(pool)
     .await?;

@@ -4,4 +4,5 @@ mod assessment;
 mod budget;
 mod returned;
 mod support;
+mod vehicles;
 mod wider;

@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::support::{DURABLE, at, copy, earned, many, number, program, program_with, read, surroundings};
 
 /// What `member` says of a member born in this month.
-fn registered(member: u128, month: Option<u32>, store: &str) -> MemberRegistered {
+pub fn registered(member: u128, month: Option<u32>, store: &str) -> MemberRegistered {
     MemberRegistered {
         member_id: MemberId(Uuid::from_u128(member)),
         member_no: format!("M{member}"),
@@ -47,12 +47,17 @@ fn upgraded(member: u128, tier: &str, at: &str) -> TierUpgraded {
     .expect("an upgrade")
 }
 
-/// Publishes events with the sequence that `member` gives them.
-async fn say<T: EventType>(env: &jifen_testkit::TestEnv, events: &[T]) {
+/// Publishes events with the sequence that `member` gives a registration.
+pub async fn say<T: EventType>(env: &jifen_testkit::TestEnv, events: &[T]) {
+    say_as(env, 1, events).await;
+}
+
+/// Publishes events with a sequence.
+pub async fn say_as<T: EventType>(env: &jifen_testkit::TestEnv, sequence: i64, events: &[T]) {
     let ids = Ids::system();
     let messages = events.iter().map(|event| {
         let mut envelope = bus::envelope(ids.next(bus::published_at()), bus::published_at(), event);
-        envelope.sequence = Some(envelope::sequence_text(1));
+        envelope.sequence = Some(envelope::sequence_text(sequence));
         (event.subject(), serde_json::to_vec(&envelope).expect("an event"))
     });
     publish_raw(env, T::SERVICE, messages.collect::<Vec<_>>()).await;

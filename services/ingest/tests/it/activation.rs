@@ -48,7 +48,7 @@ fn updated(bench: &Bench, number: u64, of_phone: u64, at_day: &str) -> MemberUpd
 
 fn owns(bench: &Bench, mut member: MemberUpdated, vin: &str, owned_since: &str) -> MemberUpdated {
     let vin = Some(bench.hash(LookupKind::Vin, vin));
-    member.vehicles.push(VehicleKeys { vin, plate: None, owned_since: day(owned_since) });
+    member.vehicles.push(VehicleKeys { vin, plate: None, owned_since: day(owned_since), series: None, new_on: None });
     member
 }
 

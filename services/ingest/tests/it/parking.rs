@@ -127,6 +127,8 @@ async fn keys_that_disagree_wait_for_a_person() {
         vin: None,
         plate: Some(bench.hash(jifen_runtime::crypto::LookupKind::Plate, "沪A12345")),
         owned_since: day("2026-01-01"),
+        series: None,
+        new_on: None,
     }];
     bench.register(&[plate_owner]).await;
     bench.settled().await;

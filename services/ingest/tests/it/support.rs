@@ -136,7 +136,7 @@ impl Bench {
 
     pub fn with_vin(&self, mut registration: MemberRegistered, vin: &str, owned_since: &str) -> MemberRegistered {
         let vin = Some(self.hash(LookupKind::Vin, vin));
-        registration.vehicles.push(VehicleKeys { vin, plate: None, owned_since: day(owned_since) });
+        registration.vehicles.push(VehicleKeys { vin, plate: None, owned_since: day(owned_since), series: None, new_on: None });
         registration
     }
 

@@ -9,9 +9,12 @@
 //! A replay sees the invoices in the order of the file and keeps what the rules look back at (first spending, daily caps, budgets),
 //! so that its result is exact and the same every time.
 //!
+//! Campaigns that ask for cars find them in a list (`--vehicles`), or in what the running system says of its members.
+//!
 //! What it can't know: birthdays, refunds, and what the customers had before the first recorded invoice. Everybody begins in the
 //! lowest tier, and rises where points alone decide it.
 
+mod garage;
 mod replay;
 mod report;
 mod source;
@@ -27,6 +30,7 @@ use jifen_contracts::{
 };
 
 use self::{
+    garage::Garage,
     replay::{Outcome, Replay},
     source::Source,
 };
@@ -49,6 +53,10 @@ pub struct Options {
     /// Whose bills the CSV file holds.
     #[arg(long)]
     store: Option<String>,
+    /// What cars there are, for campaigns that ask: a CSV file with the columns vin, series, new_on. With --recorded the system's own
+    /// members are asked instead.
+    #[arg(long, conflicts_with_all = ["recorded", "generate"])]
+    vehicles: Option<PathBuf>,
     /// The invoices that the running system has accepted, as far as its broker still has them (7 days).
     #[arg(long, conflicts_with = "generate")]
     recorded: bool,
@@ -82,15 +90,24 @@ pub async fn run(settings: &Settings, options: Options, out: Printer) -> Result<
         }
         _ => None,
     };
+    let garage = match (&options.vehicles, options.recorded, &client) {
+        (Some(path), ..) => Garage::list(path)?,
+        (None, true, Some(client)) => Garage::recorded(client).await?,
+        _ if options.generate.is_some() => {
+            Garage::made_up(std::iter::once(&draft.program).chain(other.iter().map(|(_, applied)| &applied.program)))
+        }
+        _ => Garage::default(),
+    };
     let source = open(&options, client.as_ref(), &draft, out).await?;
     let names: Vec<String> =
         std::iter::once(options.folder.display().to_string()).chain(other.iter().map(|(name, _)| name.clone())).collect();
+    let point_value = draft.program.settlement.point_value;
     let programs: Vec<AppliedProgram> = std::iter::once(draft).chain(other.map(|(_, applied)| applied)).collect();
     let bar = out.progress(source.size(), source.unit());
     let watched = bar.clone();
-    let outcomes = tokio::task::spawn_blocking(move || replay_all(source, &programs, &watched)).await??;
+    let outcomes = tokio::task::spawn_blocking(move || replay_all(source, &programs, &garage, &watched)).await??;
     bar.finish_and_clear();
-    report::show(&names, &outcomes, out);
+    report::show(&names, &outcomes, point_value, out);
     Ok(())
 }
 
@@ -131,14 +148,14 @@ async fn open(options: &Options, client: Option<&Client>, draft: &AppliedProgram
 }
 
 /// Reads the invoices once and replays them under every program, each in a thread of its own.
-fn replay_all(mut source: Source, programs: &[AppliedProgram], bar: &indicatif::ProgressBar) -> Result<Vec<Outcome>> {
+fn replay_all(mut source: Source, programs: &[AppliedProgram], garage: &Garage, bar: &indicatif::ProgressBar) -> Result<Vec<Outcome>> {
     thread::scope(|scope| {
         let (senders, replays): (Vec<_>, Vec<_>) = programs
             .iter()
             .map(|applied| {
                 let (sender, parcels) = std::sync::mpsc::sync_channel::<Arc<Vec<source::Recorded>>>(PARCELS);
                 let replay = scope.spawn(move || {
-                    let mut replay = Replay::new(applied);
+                    let mut replay = Replay::new(applied, garage);
                     for parcel in parcels {
                         parcel.iter().for_each(|recorded| replay.add(recorded));
                     }

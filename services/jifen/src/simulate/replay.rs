@@ -18,6 +18,8 @@ use jifen_points::domain::{
 };
 use jifen_tier::domain::ladder::{needs_facts, rank_at};
 
+use super::garage::Garage;
+
 /// What a program would have brought.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
@@ -54,6 +56,8 @@ pub struct Replay<'a> {
     applied: &'a AppliedProgram,
     /// Its campaigns, read once.
     rules: Rulebook,
+    /// The cars, if a campaign asks for them.
+    garage: Option<&'a Garage>,
     /// Who has had the first spending.
     spent: HashSet<MemberId>,
     /// Everybody.
@@ -68,10 +72,11 @@ pub struct Replay<'a> {
 
 impl<'a> Replay<'a> {
     /// Of a program for which nothing has happened yet.
-    pub fn new(applied: &'a AppliedProgram) -> Self {
+    pub fn new(applied: &'a AppliedProgram, garage: &'a Garage) -> Self {
         Self {
             applied,
             rules: Rulebook::new(Arc::new(applied.clone())),
+            garage: applied.program.campaigns.iter().any(|campaign| campaign.vehicle.is_some()).then_some(garage),
             spent: HashSet::new(),
             customers: HashSet::new(),
             daily: HashMap::new(),
@@ -114,7 +119,7 @@ impl<'a> Replay<'a> {
             visit: valued.base.visit,
             paid_visit: valued.base.paid_visit,
         };
-        let bonus = self.assess(&earned);
+        let bonus = self.assess(&earned, recorded);
         self.rise(&earned, bonus);
         self.outcome.base += base;
         self.outcome.first_spending += first_spending;
@@ -131,11 +136,16 @@ impl<'a> Replay<'a> {
     }
 
     /// The customer before this invoice.
-    fn person(&self, member: MemberId) -> Person {
+    fn person(&self, recorded: &InvoiceAccepted) -> Person {
+        let member = recorded.member_id;
         let tiers = &self.applied.program.tiers;
         let had = self.qualifying.as_ref().map(|all| all.get(&member).copied().unwrap_or_default());
         let rank = had.and_then(|points| rank_at(tiers, points));
-        Person { tier: rank.and_then(|rank| tiers.get(rank)).map(|tier| tier.code.clone()), birthday_month: None }
+        Person {
+            tier: rank.and_then(|rank| tiers.get(rank)).map(|tier| tier.code.clone()),
+            birthday_month: None,
+            cars: self.garage.map(|garage| garage.cars_of(recorded)).unwrap_or_default(),
+        }
     }
 
     /// What the invoice brought counts towards the tier, but for categories that don't.
@@ -146,10 +156,10 @@ impl<'a> Replay<'a> {
         *qualifying.entry(earned.member_id).or_default() += base.sum::<Points>() + earned.first_spending + bonus;
     }
 
-    fn assess(&mut self, earned: &Earned) -> Points {
+    fn assess(&mut self, earned: &Earned, recorded: &InvoiceAccepted) -> Points {
         // Points names each category once: what it has valued is always an accrual.
         let Ok(accrual) = Accrual::try_new(earned) else { return Points::ZERO };
-        let assessment = assess(&self.rules, &accrual, &self.person(earned.member_id), &mut self.budgets);
+        let assessment = assess(&self.rules, &accrual, &self.person(recorded), &mut self.budgets);
         let mut bonus = Points::ZERO;
         for grant in assessment.grants {
             bonus += grant.points;

@@ -2,18 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use jifen_kernel::{Money, Points};
+use jifen_kernel::{Points, Rate};
 
 use super::replay::Outcome;
 use crate::output::Printer;
 
-/// One accounting value per point: 0.01 yuan, a fen.
-fn cost(points: Points) -> Money {
-    Money::from_fen(points.0)
-}
-
-/// Shows the outcomes, the draft's first.
-pub fn show(names: &[String], outcomes: &[Outcome], out: Printer) {
+/// Shows the outcomes, the draft's first. `point_value`: what a point is worth in the draft's books.
+pub fn show(names: &[String], outcomes: &[Outcome], point_value: Rate, out: Printer) {
     let Some(draft) = outcomes.first() else { return };
     out.line(format!("{} invoices of {} customers replayed", draft.invoices, draft.customers));
     for (name, outcome) in names.iter().zip(outcomes) {
@@ -41,7 +36,7 @@ pub fn show(names: &[String], outcomes: &[Outcome], out: Printer) {
                 row.push(format!("{:+}", draft.0 - other.0));
             }
             if yuan {
-                row.push(cost(values.first().copied().unwrap_or_default()).to_string());
+                row.push(point_value.value_of(values.first().copied().unwrap_or_default()).to_string());
             }
             row
         };
@@ -67,7 +62,7 @@ pub fn show(names: &[String], outcomes: &[Outcome], out: Printer) {
         outcome.stores.iter().find(|(known, _)| known.as_str() == code).map_or(Points::ZERO, |(_, points)| *points)
     };
     table("store", stores, &of, true);
-    out.line(
-        "everybody begins in the lowest tier (and rises where points alone decide it) and has no birthday; a point is worth 0.01 yuan",
-    );
+    out.line(format!(
+        "everybody begins in the lowest tier (and rises where points alone decide it) and has no birthday; a point is worth {point_value} yuan",
+    ));
 }

@@ -239,10 +239,14 @@ fn member_of(customer: &Customer) -> MemberId {
     MemberId(Uuid::from_bytes(bytes))
 }
 
-/// The car that the bill is for, as nobody can read it: conditions ask whether there is one.
+/// The car that the bill is for, as nobody can read it: campaigns ask which it is.
 fn vehicle_of(customer: &Customer) -> Option<KeyedHash> {
-    let car = customer.vin.as_ref().map(Vin::expose).or(customer.plate.as_ref().map(Plate::expose))?;
-    Some(KeyedHash(hex::encode(Sha256::digest(car))))
+    customer.vin.as_ref().map(Vin::expose).or(customer.plate.as_ref().map(Plate::expose)).map(hash_of_car)
+}
+
+/// How a bill of a file names a car.
+pub fn hash_of_car(vin_or_plate: &str) -> KeyedHash {
+    KeyedHash(hex::encode(Sha256::digest(vin_or_plate)))
 }
 
 /// Invoices that nobody issued.

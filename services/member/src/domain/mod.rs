@@ -18,7 +18,7 @@ pub use activation::{Deadline, NotActivated, SentCode, Span, code_of, count_code
 pub use consent::{Channel, Consent, Purpose, read_consents};
 pub use identity::{IdentityKind, Keys, Known, Owner};
 pub use member_no::MemberNo;
-pub use ownership::{Sale, decide_owner};
+pub use ownership::{Sale, SoldCar, decide_owner};
 pub use profile::{Change, Profile, Standing, Wanted, decide_change, read_change};
 pub use register::{Applicant, Candidate, Decision, OpenId, decide_register, read_applicant, read_birthday};
 pub use rejection::Rejection;

@@ -14,8 +14,8 @@ use super::{
     read_vehicles,
 };
 
-/// Vehicles are numbered from 1; a number that is free again is given again.
-const LAST_VEHICLE_NO: i16 = 99;
+/// Vehicles are numbered from 1; a number that is free again is given again. More cars than this would not fit into one event.
+const LAST_VEHICLE_NO: i16 = 2_000;
 
 /// A member without personal values: what stands in the member's own row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -200,6 +200,8 @@ fn add_vehicle(profile: &mut Profile, vehicle: &Vehicle, dated: bool) -> Result<
     };
     had.vin = vehicle.vin.clone().or(had.vin.take());
     had.plate = vehicle.plate.clone().or(had.plate.take());
+    had.series = vehicle.series.clone().or(had.series.take());
+    had.new_on = vehicle.new_on.or(had.new_on);
     if dated {
         had.owned_since = vehicle.owned_since;
     }

@@ -40,7 +40,7 @@ fn request() -> MemberUpdateRequest {
 
 fn vehicle(vin: Option<&str>, plate: Option<&str>, owned_since: Option<&str>) -> VehicleInput {
     let owned_since = owned_since.map(|day| day.parse().expect("date"));
-    VehicleInput { vin: vin.map(str::to_owned), plate: plate.map(str::to_owned), owned_since }
+    VehicleInput { vin: vin.map(str::to_owned), plate: plate.map(str::to_owned), owned_since, series: None, new_on: None }
 }
 
 fn key(text: &str) -> KeyedHash {
@@ -107,15 +107,21 @@ fn nothing_of_another_member_is_taken() {
 
 #[test]
 fn a_sold_car_leaves_whoever_had_it_with_its_plate() {
-    use crate::domain::decide_owner;
+    use crate::domain::{SoldCar, decide_owner};
     let (mut buyer, mut before) = (member(1), member(2));
     must(&mut before, &MemberUpdateRequest { add_vehicles: vec![vehicle(Some(VIN), Some("沪A12345"), None)], ..request() });
     let vin = Vin::try_new(VIN).expect("vin");
-    assert_eq!(decide_owner(&mut buyer, Some(&mut before), &vin, today()), Some(true));
+    let sold = |owned_since, series: Option<&str>| SoldCar {
+        owned_since,
+        series: series.map(str::to_owned),
+        new_on: "2026-09-25".parse().expect("date"),
+    };
+    assert_eq!(decide_owner(&mut buyer, Some(&mut before), &vin, &sold(today(), Some("朗逸"))), Some(true));
     assert!(before.vehicles.is_empty());
     assert_eq!(buyer.vehicles[&1].plate.as_ref().map(|plate| plate.expose().to_owned()).as_deref(), Some("沪A12345"));
-    assert_eq!(decide_owner(&mut buyer, None, &vin, today()), Some(false), "the same again");
+    assert_eq!(decide_owner(&mut buyer, None, &vin, &sold(today(), None)), Some(false), "the same again: what is known of it stays");
+    assert_eq!(buyer.vehicles[&1].series.as_deref(), Some("朗逸"));
     let day = "2026-09-20".parse().expect("date");
-    assert_eq!(decide_owner(&mut buyer, None, &vin, day), Some(true));
+    assert_eq!(decide_owner(&mut buyer, None, &vin, &sold(day, None)), Some(true));
     assert_eq!(buyer.vehicles[&1].owned_since, day);
 }

@@ -43,7 +43,11 @@ fn request() -> RegisterRequest {
         birthday: "1990-05-01".parse().ok(),
         consents: None,
         vehicles: vec![VehicleInput {
-            vin: Some("lsvau2a37n2183294".to_owned()), plate: Some("沪A·12345".to_owned()), owned_since: None
+            vin: Some("lsvau2a37n2183294".to_owned()),
+            plate: Some("沪A·12345".to_owned()),
+            owned_since: None,
+            series: None,
+            new_on: None,
         }],
         store_confirmed: true,
         wechat_openid: None,
@@ -89,7 +93,10 @@ fn every_fault_of_an_application_is_named() {
         (|r| r.vehicles[0].vin = Some("OOO".to_owned()), Rejection::BadVehicle { index: 0, field: "vin" }),
         (|r| r.vehicles[0].plate = Some(String::new()), Rejection::BadVehicle { index: 0, field: "plate" }),
         (|r| r.vehicles[0].owned_since = "2026-10-02".parse().ok(), Rejection::BadVehicle { index: 0, field: "owned_since" }),
-        (|r| r.vehicles.push(VehicleInput { vin: None, plate: None, owned_since: None }), Rejection::EmptyVehicle(1)),
+        (
+            |r| r.vehicles.push(VehicleInput { vin: None, plate: None, owned_since: None, series: None, new_on: None }),
+            Rejection::EmptyVehicle(1),
+        ),
         (|r| r.vehicles.push(r.vehicles[0].clone()), Rejection::RepeatedVehicle(1)),
         (|r| r.vehicles = vec![r.vehicles[0].clone(); 21], Rejection::TooManyVehicles),
     ];

@@ -27,7 +27,7 @@ pub enum Rejection {
     /// Neither VIN nor plate.
     #[error("vehicle {0} has neither VIN nor plate")]
     EmptyVehicle(usize),
-    /// A field of a vehicle is wrong: `vin`, `plate` or `owned_since`.
+    /// A field of a vehicle is wrong: `vin`, `plate`, `owned_since`, `series` or `new_on`.
     #[error("bad {field} of vehicle {index}")]
     BadVehicle {
         /// Its place.

@@ -158,6 +158,8 @@ fn request(sign_up: &SignUp) -> RegisterRequest {
         vin: vin.map(|vin| vin.expose().to_owned()),
         plate: plate.map(|plate| plate.expose().to_owned()),
         owned_since: None,
+        series: sign_up.series.clone(),
+        new_on: None,
     };
     RegisterRequest {
         operation_id: String::new(),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::NaiveDate;
 use jifen_contracts::{KeyedHash, event::VehicleSold};
-use jifen_kernel::{MemberId, Vin};
+use jifen_kernel::{MemberId, Vin, clock};
 use jifen_runtime::{BatchHandler, Ctx, Event, Failure, Fates, Incoming, Outbox, Poison, message::Cause};
 use sqlx::PgConnection;
 
@@ -17,7 +17,7 @@ use super::{
     whole::{self, Edit},
 };
 use crate::{
-    domain::{IdentityKind, Profile, Sale, decide_owner},
+    domain::{IdentityKind, Profile, Sale, SoldCar, decide_owner},
     keys,
     store::documents,
 };
@@ -34,6 +34,7 @@ struct Sold<'a> {
     vin: Vin,
     key: KeyedHash,
     owned_since: NaiveDate,
+    series: Option<&'a str>,
     cause: &'a Cause,
 }
 
@@ -68,7 +69,7 @@ impl BatchHandler for VehicleSales {
 }
 
 fn read<'a>(cx: &Ctx, incoming: &'a Incoming<Event<VehicleSold>>) -> Result<Sold<'a>, Poison> {
-    let VehicleSold { store, sale_no, member_id, delivered_at, business_date, vehicle, vin_sealed, .. } = &incoming.item.data;
+    let VehicleSold { store, sale_no, member_id, delivered_at, business_date, vehicle, vin_sealed, series, .. } = &incoming.item.data;
     let place = VehicleSold::place_of(store, sale_no);
     let opened = cx.seal_to("member").open_text(vin_sealed, &place).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let opened = opened.and_then(|text| Vin::try_new(&text).ok());
@@ -78,11 +79,17 @@ fn read<'a>(cx: &Ctx, incoming: &'a Incoming<Event<VehicleSold>>) -> Result<Sold
         return Err(Poison::invariant("the sealed VIN of a sale is not the hashed one"));
     }
     let sale = Sale { delivered_at: *delivered_at, store: store.clone(), sale_no: sale_no.clone(), member_id: *member_id };
-    Ok(Sold { sale, vin, key, owned_since: *business_date, cause: &incoming.cause })
+    Ok(Sold { sale, vin, key, owned_since: *business_date, series: series.as_deref(), cause: &incoming.cause })
+}
+
+/// A sale that comes behind a later one moves nothing, but may say what the car is: gives back whose it is, if that is new.
+fn describe(owner: &mut Profile, sold: &Sold<'_>, car: &SoldCar) -> Option<MemberId> {
+    let had = owner.vehicles.values_mut().find(|had| had.vin.as_ref() == Some(&sold.vin))?;
+    car.describe(had).then_some(owner.standing.member_id)
 }
 
 async fn give(cx: &Ctx, tx: &mut PgConnection, rules: &Rules, sales: &[Sold<'_>], out: &mut Outbox) -> Result<(), Failure> {
-    let new = documents::claim_sales(tx, &sales.iter().map(|sold| (&sold.sale, &sold.key)).collect::<Vec<_>>()).await?;
+    let new = documents::claim_sales(tx, &sales.iter().map(|sold| (&sold.sale, &sold.key, sold.series)).collect::<Vec<_>>()).await?;
     if new.is_empty() {
         return Ok(());
     }
@@ -94,10 +101,20 @@ async fn give(cx: &Ctx, tx: &mut PgConnection, rules: &Rules, sales: &[Sold<'_>]
     let owners = claims.keys().filter_map(|key| known.owner(key)).map(|owner| owner.member_id);
     let loaded = whole::load(cx, tx, &buyers.chain(owners).collect::<BTreeSet<_>>()).await?;
     // Read under these locks: a sale that another copy has just claimed is seen.
-    let latest = documents::load_latest_sales(tx, &new.iter().map(|key| key.0.clone()).collect::<Vec<_>>()).await?;
+    let all = documents::load_sales(tx, &new.iter().map(|key| key.0.clone()).collect::<Vec<_>>()).await?;
     let mut profiles: BTreeMap<MemberId, Profile> = loaded.iter().map(|(member, loaded)| (*member, loaded.profile.clone())).collect();
     let mut causes: HashMap<MemberId, &Cause> = HashMap::new();
-    for sold in sales.iter().filter(|sold| latest.get(&sold.key) == Some(&sold.sale) && new.contains(&sold.key)) {
+    for sold in sales.iter().filter(|sold| new.contains(&sold.key)) {
+        let Some(all) = all.get(&sold.key) else { continue };
+        let new_on = clock::local_date(all.first_at, rules.program().time_zone());
+        let car = SoldCar { owned_since: sold.owned_since, series: all.series.clone(), new_on };
+        if all.latest != sold.sale {
+            let owner = known.owner(&sold.key).and_then(|owner| profiles.get_mut(&owner.member_id));
+            if let Some(owner) = owner.and_then(|owner| describe(owner, sold, &car)) {
+                causes.entry(owner).or_insert(sold.cause);
+            }
+            continue;
+        }
         let before = known.owner(&sold.key).map(|owner| owner.member_id).filter(|owner| *owner != sold.sale.member_id);
         let mut previous = before.and_then(|before| profiles.remove(&before));
         let had = previous.as_ref().is_none_or(|previous| previous.vehicles.values().any(|car| car.vin.as_ref() == Some(&sold.vin)));
@@ -105,7 +122,7 @@ async fn give(cx: &Ctx, tx: &mut PgConnection, rules: &Rules, sales: &[Sold<'_>]
             return Err(Failure::transient("a vehicle changed its owner between two statements"));
         }
         let buyer = profiles.get_mut(&sold.sale.member_id).ok_or_else(|| Failure::transient("the buyer of a car is not known yet"))?;
-        let changed = decide_owner(buyer, previous.as_mut(), &sold.vin, sold.owned_since);
+        let changed = decide_owner(buyer, previous.as_mut(), &sold.vin, &car);
         if changed.is_none() {
             return Err(Failure::defect("the buyer of a car has no room for another one"));
         }

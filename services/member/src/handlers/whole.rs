@@ -12,7 +12,11 @@ use super::Rules;
 use crate::{
     domain::{OpenId, Profile, Standing, Vehicle},
     keys, outbound,
-    store::{codes, identities, profiles, standings},
+    store::{
+        codes, identities,
+        profiles::{self, StoredVehicle},
+        standings,
+    },
     vault::{DataKey, Vault, VaultError, field},
 };
 
@@ -46,12 +50,7 @@ pub async fn load(cx: &Ctx, tx: &mut PgConnection, members: &BTreeSet<MemberId>)
     Ok(loaded)
 }
 
-fn open(
-    key: &DataKey,
-    standing: Standing,
-    sealed: &[(String, Vec<u8>)],
-    vehicles: &[(i16, chrono::NaiveDate)],
-) -> Result<Profile, VaultError> {
+fn open(key: &DataKey, standing: Standing, sealed: &[(String, Vec<u8>)], vehicles: &[StoredVehicle]) -> Result<Profile, VaultError> {
     let cannot = |field: &str| VaultError::CannotOpen { member: standing.member_id, field: field.to_owned() };
     let mut values: HashMap<&str, String> = HashMap::new();
     for (field, sealed) in sealed {
@@ -59,11 +58,12 @@ fn open(
     }
     let value = |field: &str| values.get(field).map(String::as_str);
     let needed = |field: &str| value(field).ok_or_else(|| cannot(field));
-    let vehicle = |number: i16, owned_since| -> Result<(i16, Vehicle), VaultError> {
+    let vehicle = |stored: &StoredVehicle| -> Result<(i16, Vehicle), VaultError> {
+        let StoredVehicle { number, owned_since, series, new_on } = stored.clone();
         let (vin, plate) = (field::vin(number), field::plate(number));
         let read_vin = value(&vin).map(|text| Vin::try_new(text).map_err(|_| cannot(&vin))).transpose()?;
         let read_plate = value(&plate).map(|text| Plate::try_new(text).map_err(|_| cannot(&plate))).transpose()?;
-        Ok((number, Vehicle { vin: read_vin, plate: read_plate, owned_since }))
+        Ok((number, Vehicle { vin: read_vin, plate: read_plate, owned_since, series, new_on }))
     };
     Ok(Profile {
         name: PersonName::try_new(needed(field::NAME)?).map_err(|_| cannot(field::NAME))?,
@@ -72,7 +72,7 @@ fn open(
         wechat_openid: value(field::WECHAT_OPENID)
             .map(|text| OpenId::try_new(text).map_err(|_| cannot(field::WECHAT_OPENID)))
             .transpose()?,
-        vehicles: vehicles.iter().map(|(number, since)| vehicle(*number, *since)).collect::<Result<_, _>>()?,
+        vehicles: vehicles.iter().map(vehicle).collect::<Result<_, _>>()?,
         standing,
     })
 }
@@ -177,8 +177,14 @@ async fn save_vehicles(tx: &mut PgConnection, edits: &[Edit<'_>]) -> Result<(), 
         let member = edit.after.standing.member_id;
         let (before, after) = (&edit.before.profile.vehicles, &edit.after.vehicles);
         removed.extend(before.keys().filter(|number| !after.contains_key(number)).map(|number| (member, *number)));
-        let is_new = |(number, vehicle): &(&i16, &Vehicle)| before.get(number).is_none_or(|had| had.owned_since != vehicle.owned_since);
-        saved.extend(after.iter().filter(is_new).map(|(number, vehicle)| (member, *number, vehicle.owned_since)));
+        let stored = |(number, vehicle): (&i16, &Vehicle)| StoredVehicle {
+            number: *number,
+            owned_since: vehicle.owned_since,
+            series: vehicle.series.clone(),
+            new_on: vehicle.new_on,
+        };
+        let had: Vec<StoredVehicle> = before.iter().map(stored).collect();
+        saved.extend(after.iter().map(stored).filter(|vehicle| !had.contains(vehicle)).map(|vehicle| (member, vehicle)));
     }
     if !removed.is_empty() {
         profiles::remove_vehicles(tx, &removed).await?;

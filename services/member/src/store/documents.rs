@@ -95,36 +95,55 @@ pub async fn save_settled(tx: &mut PgConnection, arrivals: &BTreeMap<Arrival, &'
     Ok(done.rows_affected())
 }
 
+/// A sale that claims its number: what it is, the car, and the series that it names.
+pub type SaleClaim<'a> = (&'a Sale, &'a KeyedHash, Option<&'a str>);
+
 /// Claims sales, in the order of store and number; gives back the VINs of those that are new.
-pub async fn claim_sales(tx: &mut PgConnection, sales: &[(&Sale, &KeyedHash)]) -> Result<HashSet<KeyedHash>, sqlx::Error> {
+pub async fn claim_sales(tx: &mut PgConnection, sales: &[SaleClaim<'_>]) -> Result<HashSet<KeyedHash>, sqlx::Error> {
     let new = sqlx::query_scalar!(
-        "insert into vehicle_sale (store, sale_no, vin, member_id, delivered_at)
-         select * from unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::timestamptz[])
+        "insert into vehicle_sale (store, sale_no, vin, member_id, delivered_at, series)
+         select * from unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::timestamptz[], $6::text[])
          on conflict do nothing returning vin",
-        &sales.iter().map(|(sale, _)| sale.store.to_string()).collect::<Vec<_>>(),
-        &sales.iter().map(|(sale, _)| sale.sale_no.clone()).collect::<Vec<_>>(),
-        &sales.iter().map(|(_, vin)| vin.0.clone()).collect::<Vec<_>>(),
-        &sales.iter().map(|(sale, _)| sale.member_id.0).collect::<Vec<_>>(),
-        &sales.iter().map(|(sale, _)| sale.delivered_at).collect::<Vec<_>>(),
+        &sales.iter().map(|(sale, ..)| sale.store.to_string()).collect::<Vec<_>>(),
+        &sales.iter().map(|(sale, ..)| sale.sale_no.clone()).collect::<Vec<_>>(),
+        &sales.iter().map(|(_, vin, _)| vin.0.clone()).collect::<Vec<_>>(),
+        &sales.iter().map(|(sale, ..)| sale.member_id.0).collect::<Vec<_>>(),
+        &sales.iter().map(|(sale, ..)| sale.delivered_at).collect::<Vec<_>>(),
+        &sales.iter().map(|(.., series)| *series).collect::<Vec<_>>() as &[Option<&str>],
     )
     .fetch_all(tx)
     .await?;
     Ok(new.into_iter().map(KeyedHash).collect())
 }
 
-/// The latest sale of each of these cars.
-pub async fn load_latest_sales(tx: &mut PgConnection, vins: &[String]) -> Result<HashMap<KeyedHash, Sale>, Failure> {
+/// What all sales of a car come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sales {
+    /// The latest one.
+    pub latest: Sale,
+    /// When the first one was.
+    pub first_at: DateTime<Utc>,
+    /// The series, as the latest one says that says one.
+    pub series: Option<String>,
+}
+
+/// The sales of each of these cars.
+pub async fn load_sales(tx: &mut PgConnection, vins: &[String]) -> Result<HashMap<KeyedHash, Sales>, Failure> {
     struct Row {
         vin: String,
         store: String,
         sale_no: String,
         member_id: Uuid,
         delivered_at: DateTime<Utc>,
+        first_at: Option<DateTime<Utc>>,
+        series: Option<String>,
     }
     let rows = sqlx::query_as!(
         Row,
-        "select distinct on (vin) vin, store, sale_no, member_id, delivered_at from vehicle_sale
-         where vin = any($1) order by vin, delivered_at desc, store desc, sale_no desc",
+        "select distinct on (vin) vin, store, sale_no, member_id, delivered_at, min(delivered_at) over (partition by vin) as first_at,
+                (select s.series from vehicle_sale s where s.vin = v.vin and s.series is not null
+                 order by s.delivered_at desc, s.store desc, s.sale_no desc limit 1) as series
+         from vehicle_sale v where vin = any($1) order by vin, delivered_at desc, store desc, sale_no desc",
         vins,
     )
     .fetch_all(tx)
@@ -132,8 +151,8 @@ pub async fn load_latest_sales(tx: &mut PgConnection, vins: &[String]) -> Result
     let read = rows.into_iter().map(|row| {
         let bad = |_| BadRow { table: "vehicle_sale", key: row.sale_no.clone(), what: "store" };
         let store = StoreCode::try_new(row.store).map_err(bad)?;
-        let sale = Sale { delivered_at: row.delivered_at, store, sale_no: row.sale_no.clone(), member_id: MemberId(row.member_id) };
-        Ok((KeyedHash(row.vin), sale))
+        let latest = Sale { delivered_at: row.delivered_at, store, sale_no: row.sale_no.clone(), member_id: MemberId(row.member_id) };
+        Ok((KeyedHash(row.vin), Sales { latest, first_at: row.first_at.unwrap_or(row.delivered_at), series: row.series }))
     });
     read.collect::<Result<_, BadRow>>().map_err(Failure::from)
 }

@@ -8,9 +8,13 @@ use jifen_kernel::MemberId;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::{language_word, read_language, read_member_no, read_status, status_word};
+use super::{
+    language_word,
+    profiles::{self, StoredVehicle},
+    read_language, read_member_no, read_status, status_word,
+};
 use crate::{
-    domain::{Candidate, MemberNo},
+    domain::{Candidate, MemberNo, Vehicle},
     vault::{SealedMember, field},
 };
 
@@ -85,23 +89,17 @@ async fn save_personal(tx: &mut PgConnection, members: &[NewMember<'_>]) -> Resu
 }
 
 async fn save_vehicles(tx: &mut PgConnection, members: &[NewMember<'_>]) -> Result<(), sqlx::Error> {
-    let (mut ids, mut numbers, mut since) = (Vec::new(), Vec::new(), Vec::new());
-    for member in members {
-        for (vehicle_no, vehicle) in (1_i16..).zip(&member.candidate.applicant.vehicles) {
-            ids.push(member.candidate.member_id.0);
-            numbers.push(vehicle_no);
-            since.push(vehicle.owned_since);
-        }
-    }
-    sqlx::query!(
-        "insert into vehicle (member_id, vehicle_no, owned_since) select * from unnest($1::uuid[], $2::smallint[], $3::date[])",
-        &ids,
-        &numbers,
-        &since,
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
+    let numbered = |member: &NewMember<'_>| {
+        let vehicles = (1_i16..).zip(&member.candidate.applicant.vehicles);
+        let stored = |(number, vehicle): (i16, &Vehicle)| StoredVehicle {
+            number,
+            owned_since: vehicle.owned_since,
+            series: vehicle.series.clone(),
+            new_on: vehicle.new_on,
+        };
+        vehicles.map(|vehicle| (member.candidate.member_id, stored(vehicle))).collect::<Vec<_>>()
+    };
+    profiles::save_vehicles(tx, &members.iter().flat_map(numbered).collect::<Vec<_>>()).await
 }
 
 async fn save_consents(tx: &mut PgConnection, members: &[NewMember<'_>], now: DateTime<Utc>) -> Result<(), sqlx::Error> {

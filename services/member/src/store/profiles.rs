@@ -23,13 +23,28 @@ pub async fn load_personal(tx: &mut PgConnection, members: &[Uuid]) -> Result<Ha
     Ok(values)
 }
 
-/// The vehicles of members: number and first day of ownership.
-pub async fn load_vehicles(tx: &mut PgConnection, members: &[Uuid]) -> Result<HashMap<MemberId, Vec<(i16, NaiveDate)>>, sqlx::Error> {
-    let rows =
-        sqlx::query!("select member_id, vehicle_no, owned_since from vehicle where member_id = any($1)", members).fetch_all(tx).await?;
-    let mut vehicles: HashMap<MemberId, Vec<(i16, NaiveDate)>> = HashMap::new();
+/// A vehicle as far as it rests in clear: VIN and plate are personal values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredVehicle {
+    /// Its number among the member's.
+    pub number: i16,
+    /// First day of ownership.
+    pub owned_since: NaiveDate,
+    /// The model series.
+    pub series: Option<String>,
+    /// The day on which it was handed over new.
+    pub new_on: Option<NaiveDate>,
+}
+
+/// The vehicles of members.
+pub async fn load_vehicles(tx: &mut PgConnection, members: &[Uuid]) -> Result<HashMap<MemberId, Vec<StoredVehicle>>, sqlx::Error> {
+    let rows = sqlx::query!("select member_id, vehicle_no, owned_since, series, new_on from vehicle where member_id = any($1)", members)
+        .fetch_all(tx)
+        .await?;
+    let mut vehicles: HashMap<MemberId, Vec<StoredVehicle>> = HashMap::new();
     for row in rows {
-        vehicles.entry(MemberId(row.member_id)).or_default().push((row.vehicle_no, row.owned_since));
+        let stored = StoredVehicle { number: row.vehicle_no, owned_since: row.owned_since, series: row.series, new_on: row.new_on };
+        vehicles.entry(MemberId(row.member_id)).or_default().push(stored);
     }
     Ok(vehicles)
 }
@@ -62,13 +77,18 @@ pub async fn remove_personal(tx: &mut PgConnection, values: &[(MemberId, String)
 }
 
 /// Saves vehicles, each in place of the one before of its number.
-pub async fn save_vehicles(tx: &mut PgConnection, vehicles: &[(MemberId, i16, NaiveDate)]) -> Result<(), sqlx::Error> {
+pub async fn save_vehicles(tx: &mut PgConnection, vehicles: &[(MemberId, StoredVehicle)]) -> Result<(), sqlx::Error> {
+    let each = || vehicles.iter().map(|(_, vehicle)| vehicle);
     sqlx::query!(
-        "insert into vehicle (member_id, vehicle_no, owned_since) select * from unnest($1::uuid[], $2::smallint[], $3::date[])
-         on conflict (member_id, vehicle_no) do update set owned_since = excluded.owned_since",
-        &vehicles.iter().map(|(member, ..)| member.0).collect::<Vec<_>>(),
-        &vehicles.iter().map(|(_, number, _)| *number).collect::<Vec<_>>(),
-        &vehicles.iter().map(|(.., since)| *since).collect::<Vec<_>>(),
+        "insert into vehicle (member_id, vehicle_no, owned_since, series, new_on)
+         select * from unnest($1::uuid[], $2::smallint[], $3::date[], $4::text[], $5::date[])
+         on conflict (member_id, vehicle_no)
+         do update set owned_since = excluded.owned_since, series = excluded.series, new_on = excluded.new_on",
+        &vehicles.iter().map(|(member, _)| member.0).collect::<Vec<_>>(),
+        &each().map(|vehicle| vehicle.number).collect::<Vec<_>>(),
+        &each().map(|vehicle| vehicle.owned_since).collect::<Vec<_>>(),
+        &each().map(|vehicle| vehicle.series.as_deref()).collect::<Vec<_>>() as &[Option<&str>],
+        &each().map(|vehicle| vehicle.new_on).collect::<Vec<_>>() as &[Option<NaiveDate>],
     )
     .execute(tx)
     .await?;

@@ -26,7 +26,8 @@ async fn a_change_is_told_whole_and_without_a_value() {
     let member_no = bench.must_register(&request).await.member_no;
     let change = json!({
         "operation_id": "change-1", "member_no": member_no, "name": "欧阳修远", "phone": "13900000001", "birthday": "1992-02-29",
-        "wechat_openid": "oQ7dT5k_of-somebody", "language": "en", "add_vehicles": [{ "vin": VIN, "plate": PLATE, "owned_since": "2025-03-01" }],
+        "wechat_openid": "oQ7dT5k_of-somebody", "language": "en",
+        "add_vehicles": [{ "vin": VIN, "plate": PLATE, "owned_since": "2025-03-01", "series": "朗逸", "new_on": "2022-05-20" }],
     });
     let reply = bench.ask::<MemberUpdate>(change.clone()).await.expect("changed");
     assert_eq!((reply.changed, reply.birthday_from_year, reply.vehicles), (true, Some(2027), 1));
@@ -46,6 +47,7 @@ async fn a_change_is_told_whole_and_without_a_value() {
         (&Some(lookup.hash(LookupKind::Vin, VIN)), &Some(lookup.hash(LookupKind::Plate, PLATE)))
     );
     assert_eq!(told.vehicles[0].owned_since, "2025-03-01".parse().expect("date"));
+    assert_eq!((told.vehicles[0].series.as_deref(), told.vehicles[0].new_on), (Some("朗逸"), "2022-05-20".parse().ok()));
     let text = serde_json::to_string(&bench.outbox().await).expect("json");
     for value in ["1390000", "欧阳", "1992", VIN, "AD19283", "oQ7dT5k"] {
         assert!(!text.contains(value), "{value} was published");

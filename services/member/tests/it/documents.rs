@@ -196,7 +196,10 @@ async fn a_sold_car_is_the_last_buyers_in_any_order_and_multiplicity() {
         bench.must_register(&wrong).await;
         let (first, last) = (bench.must_register(&application("op-2", 2)).await, bench.must_register(&application("op-3", 3)).await);
         let sales = [
-            sold(&running, &ids, "V1", VIN, (first.member_id, &first.member_no), "2026-09-20T02:00:00Z"),
+            VehicleSold {
+                series: Some("朗逸".to_owned()),
+                ..sold(&running, &ids, "V1", VIN, (first.member_id, &first.member_no), "2026-09-20T02:00:00Z")
+            },
             sold(&running, &ids, "V2", VIN, (last.member_id, &last.member_no), "2026-09-28T02:00:00Z"),
         ];
         for place in order {
@@ -209,6 +212,12 @@ async fn a_sold_car_is_the_last_buyers_in_any_order_and_multiplicity() {
         let told = bench.events::<MemberUpdated>().await;
         let mine = told.iter().rfind(|event| event.data.member_id == last.member_id).expect("told");
         assert_eq!((mine.data.vehicles.len(), mine.data.vehicles[0].plate.is_some()), (1, true), "the plate is the car's");
+        let car = &mine.data.vehicles[0];
+        assert_eq!(
+            (car.series.as_deref(), car.new_on),
+            (Some("朗逸"), "2026-09-20".parse().ok()),
+            "and so is what any of its sales says of it"
+        );
         let mut others = told.iter().filter(|event| event.data.member_id != last.member_id);
         assert!(
             others.clone().count() > 0 && others.next_back().is_some_and(|event| event.data.vehicles.is_empty()),
@@ -224,4 +233,22 @@ async fn a_sold_car_is_the_last_buyers_in_any_order_and_multiplicity() {
         assert_eq!(bench.number("select count(*) from member.dead_letter").await, 1);
         assert!(running.stop().await);
     }
+}
+
+/// A fleet customer buys car by car: there is no hundredth one that nobody can record.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fleet_has_room_for_its_hundredth_car() {
+    let bench = Bench::start_at(NOW, json!({})).await;
+    let (running, ids) = (bench.copy().await, Ids::system());
+    let fleet = bench.must_register(&application("op-1", 1)).await;
+    let vin = |number: usize| format!("LSVAU2A37N2{number:06}");
+    let sale = |number: usize| {
+        let buyer = (fleet.member_id, fleet.member_no.as_str());
+        sold(&running, &ids, &format!("V{number}"), &vin(number), buyer, "2026-09-20T02:00:00Z")
+    };
+    bus::publish(&bench.env, (1..=120).map(sale).collect::<Vec<_>>().iter()).await;
+    bus::idle(&bench.env, &[(STREAM_EVENTS, "member_vehicle_sold")]).await;
+    assert_eq!(bench.number("select count(*) from member.vehicle").await, 120);
+    assert_eq!(bench.number("select count(*) from member.dead_letter").await, 0);
+    assert!(running.stop().await);
 }

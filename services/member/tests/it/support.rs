@@ -61,7 +61,7 @@ pub fn unconfirmed(operation: &str, number: u64) -> RegisterRequest {
 }
 
 pub fn vehicle(vin: Option<&str>, plate: Option<&str>) -> VehicleInput {
-    VehicleInput { vin: vin.map(str::to_owned), plate: plate.map(str::to_owned), owned_since: None }
+    VehicleInput { vin: vin.map(str::to_owned), plate: plate.map(str::to_owned), owned_since: None, series: None, new_on: None }
 }
 
 impl Bench {

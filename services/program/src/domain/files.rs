@@ -10,7 +10,7 @@ use jifen_contracts::{
     code::Text,
     program::{
         Benefit, Campaign, Earn, Expiry, Holiday, InteractionRule, Ladder, Membership, Partner, PendingRule, Program, Stacking, Store,
-        Tier, TierRequirement, TierValue, TierWay,
+        Tier, TierRequirement, TierValue, TierWay, VehicleAudience,
     },
 };
 use jifen_kernel::{Rate, Token};
@@ -249,6 +249,7 @@ fn campaign(campaign: &Campaign) -> String {
         list("stores", campaign.stores.iter().map(|store| quoted(store.as_str())).collect()),
         list("categories", tokens(&campaign.categories)),
         list("tiers", tokens(&campaign.tiers)),
+        campaign.vehicle.as_ref().map(|cars| ("vehicle", vehicle(cars))),
         campaign.condition.as_ref().map(|condition| ("condition", quoted(condition))),
         campaign.budget.map(|budget| ("budget", budget.to_string())),
         campaign.member_cap.map(|cap| ("member_cap", cap.to_string())),
@@ -257,6 +258,16 @@ fn campaign(campaign: &Campaign) -> String {
         campaign.post_after_days.map(|days| ("post_after_days", days.to_string())),
     ];
     lines(fields.into_iter().flatten())
+}
+
+fn vehicle(cars: &VehicleAudience) -> String {
+    let series = cars.series.iter().map(|series| quoted(series)).collect::<Vec<_>>().join(", ");
+    let fields = [
+        (!cars.series.is_empty()).then(|| format!("series = [{series}]")),
+        cars.from_months.map(|months| format!("from_months = {months}")),
+        cars.below_months.map(|months| format!("below_months = {months}")),
+    ];
+    format!("{{ {} }}", fields.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
 fn names(name: &Text) -> String {
@@ -321,11 +332,19 @@ mod tests {
                 lunar = [{ month = 8, day = 20 }, { month = 8, day = 21 }]
                 birthday_month = true
                 tiers = ["TOP"]
+                vehicle = { series = ["朗逸", "Tiguan \"L\""], from_months = 12, below_months = 36 }
                 condition = "paid_fen >= 100000 && tier != \"silver\""
                 member_cap = 500
                 exclusive = true
                 preheat_days = 5
                 post_after_days = 5
+                [[campaign]]
+                code = "old_cars"
+                name = { zh = "老车", en = "Old cars" }
+                factor = 2
+                from = 2026-10-01
+                to = 2026-10-07
+                vehicle = { from_months = 60 }
                 [[campaign]]
                 code = "plain"
                 name = { zh = "日常", en = "Plain" }

@@ -39,6 +39,10 @@ pub struct SignUp {
     #[serde(default)]
     #[schemars(schema_with = "schema::key::<Plate>")]
     pub plate: Option<Plate>,
+    /// Its model series.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::filled_short")]
+    pub series: Option<String>,
     /// `<channel>:<purpose>` (`sms:service`, `sms:promotion`). Not given: `sms:service` only.
     #[serde(default)]
     #[schemars(schema_with = "schema::consents")]
@@ -69,6 +73,7 @@ impl StoreDocument for SignUp {
             birthday: root.day("birthday")?,
             vin: root.filled("vin", Vin::try_new)?,
             plate: root.filled("plate", Plate::try_new)?,
+            series: root.filled_short("series")?,
             consents: root.consents("consents")?,
             referral_code: root.short("referral_code")?,
             store_confirmed: root.flag("store_confirmed")?.unwrap_or(false),

@@ -19,6 +19,12 @@ pub struct VehicleInput {
     /// First day of ownership; the day of registration if not given.
     #[serde(default)]
     pub owned_since: Option<NaiveDate>,
+    /// The model series, 1 to 64 characters, as campaigns name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<String>,
+    /// The day on which it was handed over new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_on: Option<NaiveDate>,
 }
 
 /// Registers a customer at a store.

@@ -18,6 +18,12 @@ pub struct VehicleKeys {
     pub plate: Option<KeyedHash>,
     /// First day of ownership: a parked invoice found by vehicle alone earns from here on.
     pub owned_since: NaiveDate,
+    /// The model series, if anybody said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<String>,
+    /// The day on which it was handed over new, as far as is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_on: Option<NaiveDate>,
 }
 
 /// A birthday without its year.

@@ -51,6 +51,9 @@ pub struct Campaign {
     /// Only for members of these tiers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tiers: Vec<Token>,
+    /// Only for such cars: the one that the bill names; one of the member's where it names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vehicle: Option<VehicleAudience>,
     /// Only if this condition holds: CEL over documented variables.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<String>,
@@ -69,6 +72,21 @@ pub struct Campaign {
     /// Working days after the last day on which its bonuses are posted; at once if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub post_after_days: Option<u32>,
+}
+
+/// Which cars a campaign is for. A car of which nobody has said what is asked is none of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VehicleAudience {
+    /// Of one of these model series, as sales and registrations name them; of any if none is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub series: Vec<String>,
+    /// At least so many whole months since it was handed over new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_months: Option<u32>,
+    /// Fewer than so many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below_months: Option<u32>,
 }
 
 /// The code under which the tier accelerator's bonuses stand: no campaign may have it.

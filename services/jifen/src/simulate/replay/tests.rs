@@ -26,10 +26,14 @@ fn bill(number: &str, phone: &str, day: &str, category: &str, amount: &str) -> V
 }
 
 fn outcome(program: &AppliedProgram, bills: &[Value]) -> Outcome {
+    outcome_of(program, bills, &Garage::default())
+}
+
+fn outcome_of(program: &AppliedProgram, bills: &[Value], garage: &Garage) -> Outcome {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), bills.iter().map(|bill| format!("{bill}\n")).collect::<Vec<_>>().concat()).expect("written");
     let mut source = Source::lines(file.path()).expect("a source");
-    let mut replay = Replay::new(program);
+    let mut replay = Replay::new(program, garage);
     source.next_parcel(1_000).expect("invoices").iter().for_each(|recorded| replay.add(recorded));
     assert_eq!(source.left_out(), (0, None));
     replay.outcome()
@@ -80,8 +84,9 @@ fn who_has_risen_earns_faster() {
 #[test]
 fn made_up_invoices_are_the_same_for_the_same_seed() {
     let program = program("", DOUBLE);
+    let garage = Garage::made_up([&program.program]);
     let run = |seed: u64| {
-        let (mut source, mut replay) = (Source::made_up(3_000, seed, &program), Replay::new(&program));
+        let (mut source, mut replay) = (Source::made_up(3_000, seed, &program), Replay::new(&program, &garage));
         loop {
             let parcel = source.next_parcel(1_000).expect("invoices");
             if parcel.is_empty() {
@@ -111,4 +116,29 @@ fn a_bill_is_for_the_car_that_it_names_and_blank_lines_are_none() {
     let mut source = Source::lines(file.path()).expect("a source");
     assert_eq!(source.next_parcel(10).expect("invoices").len(), 1);
     assert_eq!((source.next_parcel(10).expect("the end").len(), source.left_out()), (0, (0, None)));
+}
+
+/// A campaign for cars finds them in a list; a made-up customer has a made-up car.
+#[test]
+fn a_campaign_of_a_series_is_for_the_cars_of_that_series() {
+    let of_series = program("", &format!("{DOUBLE}vehicle = {{ series = [\"朗逸\"], below_months = 36 }}\n"));
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let list = "vin,series,new_on\nLSVAU2A37N2183294,朗逸,2024-05-20\nLSVAU2A37N2183295,朗逸,2020-05-20\nLSVAU2A37N2183296,途观,\n";
+    std::fs::write(file.path(), list).expect("written");
+    let garage = Garage::list(file.path()).expect("a list");
+    let bill_of = |number: &str, vin: &str| {
+        let mut bill = bill(number, "13800138000", "2026-10-01", "repair", "900");
+        bill["customer"]["vin"] = vin.into();
+        bill
+    };
+    let cars = ["LSVAU2A37N2183294", "LSVAU2A37N2183295", "LSVAU2A37N2183296", "LSVAU2A37N2183297"];
+    let bills: Vec<Value> = cars.iter().enumerate().map(|(place, vin)| bill_of(&format!("R{place}"), vin)).collect();
+    assert_eq!(sums(&outcome_of(&of_series, &bills, &garage)), [3_600, 100, 900, 4_600], "the first car alone");
+    assert_eq!(sums(&outcome(&of_series, &bills))[2], 0, "nobody said what these cars are");
+    std::fs::write(file.path(), "vin,series\nshort,朗逸\n").expect("written");
+    assert!(Garage::list(file.path()).expect_err("no VIN").to_string().contains("line 2"));
+    let made_up = Garage::made_up([&of_series.program]);
+    let (mut source, mut replay) = (Source::made_up(3_000, 1, &of_series), Replay::new(&of_series, &made_up));
+    source.next_parcel(3_000).expect("invoices").iter().for_each(|recorded| replay.add(recorded));
+    assert!(replay.outcome().bonus().is_positive());
 }

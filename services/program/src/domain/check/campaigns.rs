@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use jifen_contracts::program::{
-    Campaign, Earn, FixedBonus, Holiday, LunarDay, Stacking, StackingMode, Store, TIER_ACCELERATOR, Tier, Weekday,
+    Campaign, Earn, FixedBonus, Holiday, LunarDay, Stacking, StackingMode, Store, TIER_ACCELERATOR, Tier, VehicleAudience, Weekday,
 };
 use jifen_kernel::{Rate, StoreCode, Token};
 use jifen_rules::{calendar::Calendar, condition::Condition};
@@ -92,6 +92,7 @@ fn one(section: &mut Section, found: &mut Findings) -> Option<Campaign> {
     let stores = section.read_if("stores", found, values::list(values::store_code));
     let categories = section.read_if("categories", found, values::list(values::token));
     let tiers = section.read_if("tiers", found, values::list(values::token));
+    let vehicle = section.read_if("vehicle", found, vehicle);
     let condition = section.read_if("condition", found, condition);
     let budget = section.read_if("budget", found, values::points(1));
     let member_cap = section.read_if("member_cap", found, values::points(1));
@@ -114,6 +115,7 @@ fn one(section: &mut Section, found: &mut Findings) -> Option<Campaign> {
         stores: stores?.unwrap_or_default(),
         categories: categories?.unwrap_or_default(),
         tiers: tiers?.unwrap_or_default(),
+        vehicle: vehicle?,
         condition: condition?,
         budget: budget?,
         member_cap: member_cap?,
@@ -129,6 +131,30 @@ fn fixed_bonus(value: &Value) -> Result<FixedBonus, String> {
         points: values::points(1)(points).map_err(|why| format!("points {why}"))?,
         from_paid: values::money(from_paid).map_err(|why| format!("from_paid {why}"))?,
     })
+}
+
+/// Which cars: by series, by age, or by both.
+fn vehicle(value: &Value) -> Result<VehicleAudience, String> {
+    const KEYS: [&str; 3] = ["series", "from_months", "below_months"];
+    let wanted = || "must be { series = [\"…\"], from_months = …, below_months = … }, or some of these".to_owned();
+    let fields = value.as_table().filter(|fields| !fields.is_empty()).ok_or_else(wanted)?;
+    if let Some(other) = fields.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        return Err(format!("{}: {other} is unknown", wanted()));
+    }
+    let months = |key: &str| {
+        let read = |value| values::whole(1..=600)(value).map_err(|why| format!("{key} {why}"));
+        fields.get(key).map(read).transpose()
+    };
+    let series = fields.get("series").map(|value| values::list(values::text(1..=64))(value).map_err(|why| format!("series {why}")));
+    let vehicle = VehicleAudience {
+        series: series.transpose()?.unwrap_or_default(),
+        from_months: months("from_months")?,
+        below_months: months("below_months")?,
+    };
+    match (vehicle.from_months, vehicle.below_months) {
+        (Some(from), Some(below)) if from >= below => Err(format!("no car is {from} months old and below {below}")),
+        _ => Ok(vehicle),
+    }
 }
 
 fn month_day(value: &Value) -> Result<i32, String> {
