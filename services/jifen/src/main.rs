@@ -85,6 +85,8 @@ enum Verb {
     Verify(verbs::verify::Options),
     /// What stores owe each other for a month: points funded by one and spent at another; liability, breakage, journals.
     Settlement(verbs::settlement::Options),
+    /// Compares what a store says of its day with what arrived of it, and names each document that differs.
+    Day(verbs::day::Options),
     /// Publishes documents as a POS does, and waits for their receipts.
     Publish(verbs::publish::Options),
     /// Imports invoices from a DMS's export (CSV), or `lots`: opening balances of another system.
@@ -163,6 +165,7 @@ async fn dispatch(verb: Verb, settings: Settings) -> Result<ExitCode> {
         Verb::Explain(options) => verbs::explain::explain(&settings, options, out).await?,
         Verb::Verify(options) => return verbs::verify::verify(&settings, &options, out).await,
         Verb::Settlement(options) => verbs::settlement::settlement(&settings, &options, out).await?,
+        Verb::Day(options) => return verbs::day::day(&settings, options, out).await,
         Verb::Publish(options) => return verbs::publish::publish(&settings, &options, out).await,
         Verb::Import(options) => return import::run(&settings, options, out).await,
         Verb::Store(verb) => verbs::store::run(&settings, verb, out).await?,

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod adjust;
+pub mod day;
 pub mod dead_letters;
 pub mod doctor;
 pub mod explain;

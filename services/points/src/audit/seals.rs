@@ -16,7 +16,7 @@ use super::{AuditError, Finding, Report, Trust, What};
 use crate::store::audit as store;
 
 /// Seals of one page.
-const PAGE: i64 = 200;
+const PAGE: i64 = 50;
 
 /// Anchors, one number after the other.
 struct Anchors<I> {

@@ -15,6 +15,7 @@ mod killed;
 mod new_user;
 mod operator;
 mod proofs;
+mod races;
 mod refunds;
 mod same_result;
 mod servers;
