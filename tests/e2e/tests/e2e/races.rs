@@ -84,7 +84,7 @@ async fn of_sixty_four_clients_on_one_invoice_one_wins() {
     // One day's close with as many contents as clients; what differs is named.
     let close = |number: usize| {
         json!({
-            "store": "SH01", "day": DAY, "invoices": { "count": 3 + number, "sum": "1500.00", "first": "R1", "last": "R3" },
+            "store": "SH01", "day": DAY, "invoices": { "count": 3, "sum": format!("{}.00", 5_000 + number), "first": "R1", "last": "R3" },
             "refunds": { "count": CLIENTS, "sum": format!("{}.00", 500 * CLIENTS) },
         })
     };
