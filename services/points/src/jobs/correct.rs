@@ -5,7 +5,7 @@ use std::time::Duration;
 use jifen_runtime::{Ctx, Failure, Job, Outbox};
 use sqlx::PgConnection;
 
-use super::parts::Parts;
+use super::parts::{Part, Parts};
 use crate::{
     handlers::correct::{Concerned, apply},
     store::corrections,
@@ -29,6 +29,12 @@ impl Job for Correct {
 
     async fn run(&self, cx: &Ctx, tx: &mut PgConnection, out: &mut Outbox) -> Result<(), Failure> {
         let part = self.0.begin();
+        self.0.watch(part, self.apply(cx, tx, part, out)).await
+    }
+}
+
+impl Correct {
+    async fn apply(&self, cx: &Ctx, tx: &mut PgConnection, part: Part, out: &mut Outbox) -> Result<(), Failure> {
         let ready = corrections::list_ready(tx, part).await?;
         let found = ready.len();
         // Its rules were known when it began to wait; a copy that has just started may learn them yet.

@@ -86,17 +86,31 @@ impl DailyJob for Expiry {
         let zone = applied.program.time_zone();
         let today = clock::local_date(out.now(), zone);
         let applied = cx.programs.in_force_at(clock::start_of_day(due.day, zone)).unwrap_or(applied);
-        let mut phase = match &due.cursor {
+        let phase = match &due.cursor {
             Some(cursor) => serde_json::from_value(cursor.clone()).map_err(|e| Failure::defect(format!("the place of a part: {e}")))?,
             None => Phase::first(),
         };
         let part = self.0.begin();
+        self.0.watch(part, self.go_on(cx, tx, (&applied, (due.day, today)), (phase, part), out)).await
+    }
+}
+
+impl Expiry {
+    /// Goes on from a place to the next; a day is done when all of its phases are.
+    async fn go_on(
+        &self,
+        cx: &Ctx,
+        tx: &mut PgConnection,
+        (applied, (day, today)): (&AppliedProgram, (NaiveDate, NaiveDate)),
+        (mut phase, part): (Phase, Part),
+        out: &mut Outbox,
+    ) -> Result<Step, Failure> {
         loop {
             let went_on = match phase {
-                Phase::Activate { until, member } => release(cx, tx, due.day, ((until, member), part), out).await?,
-                Phase::End { on, member } => end(cx, tx, &applied, due.day, ((on, member), part), out).await?,
-                Phase::Remind { days, member } => remind(tx, &applied, (due.day, today), (days, member, part), out).await?,
-                Phase::Forget => (ending::forget_reminders(tx, due.day, PART).await? > 0).then_some(Phase::Forget),
+                Phase::Activate { until, member } => release(cx, tx, day, ((until, member), part), out).await?,
+                Phase::End { on, member } => end(cx, tx, applied, day, ((on, member), part), out).await?,
+                Phase::Remind { days, member } => remind(tx, applied, (day, today), (days, member, part), out).await?,
+                Phase::Forget => (ending::forget_reminders(tx, day, PART).await? > 0).then_some(Phase::Forget),
             };
             if let Some(place) = went_on {
                 self.0.passed(part);

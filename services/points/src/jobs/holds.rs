@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use jifen_contracts::{endpoint::HoldState, event::EntryKind};
+use jifen_contracts::{endpoint::HoldState, event::EntryKind, program::AppliedProgram};
 use jifen_runtime::{Ctx, Failure, Job, Outbox, message::Cause};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::parts::Parts;
+use super::parts::{Part, Parts};
 use crate::{
     domain::hold::Moment,
     endpoints::release,
@@ -38,6 +38,12 @@ impl Job for ExpireHolds {
     async fn run(&self, cx: &Ctx, tx: &mut PgConnection, out: &mut Outbox) -> Result<(), Failure> {
         let Some(rules) = cx.programs.in_force_at(out.now()) else { return Ok(()) };
         let part = self.0.begin();
+        self.0.watch(part, self.end(cx, tx, (part, &rules), out)).await
+    }
+}
+
+impl ExpireHolds {
+    async fn end(&self, cx: &Ctx, tx: &mut PgConnection, (part, rules): (Part, &AppliedProgram), out: &mut Outbox) -> Result<(), Failure> {
         let due = holds::list_expired(tx, out.now(), part.limit, part.offset).await?;
         if due.is_empty() {
             self.0.done(part, 0);
@@ -50,7 +56,7 @@ impl Job for ExpireHolds {
         let ids_over: Vec<Uuid> = books.holds().filter(|hold| over(hold)).map(|hold| hold.hold_id).collect();
         let mut next_id = ids(cx, out);
         for hold_id in ids_over {
-            let mut now = Moment { at: out.now(), today: today(&rules, out), next_id: &mut next_id };
+            let mut now = Moment { at: out.now(), today: today(rules, out), next_id: &mut next_id };
             release(&mut books, hold_id, HoldState::Expired, &mut now, (&Cause::default(), out))?;
         }
         books.save(tx, out).await?;

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
 use jifen_contracts::event::{AccrualSource, CorrectionKind};
 use jifen_kernel::clock;
 use jifen_runtime::{Ctx, DailyJob, Due, Failure, Outbox, Step, message::Cause};
 use sqlx::PgConnection;
 
-use super::parts::Parts;
+use super::parts::{Part, Parts};
 use crate::{
     domain::{
         account::{Account, Entry},
@@ -43,6 +44,18 @@ impl DailyJob for Lapse {
         let program = cx.programs.in_force_at(clock::start_of_day(due.day, applied.program.time_zone())).unwrap_or(applied);
         let up_to = lapses_up_to(due.day, program.program.membership.pending_days);
         let part = self.0.begin();
+        self.0.watch(part, self.take_back(cx, tx, (due.day, up_to, part), out)).await
+    }
+}
+
+impl Lapse {
+    async fn take_back(
+        &self,
+        cx: &Ctx,
+        tx: &mut PgConnection,
+        (day, up_to, part): (NaiveDate, NaiveDate, Part),
+        out: &mut Outbox,
+    ) -> Result<Step, Failure> {
         let members = activations::list_lapsing(tx, up_to, part).await?;
         if members.is_empty() {
             self.0.done(part, 0);
@@ -83,7 +96,7 @@ impl DailyJob for Lapse {
             }
             for pending in documents.into_values() {
                 let lapsed = decide_lapse(account, &pending, out.now(), &mut next_id);
-                let day = pending.first().and_then(|entry| days.get(&entry.movement.lot_id)).copied().unwrap_or(due.day);
+                let day = pending.first().and_then(|entry| days.get(&entry.movement.lot_id)).copied().unwrap_or(day);
                 let of = |lapse: &Entry| pending.iter().find(|entry| lapse.movement.of_entry == Some(entry.movement.entry_id));
                 let pairs: Vec<_> = lapsed.iter().filter_map(|lapse| Some((of(lapse)?, lapse))).collect();
                 for entry in

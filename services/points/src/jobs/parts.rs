@@ -1,7 +1,13 @@
 //! How much a job takes at once. One row that can't be processed (an account that a torn disk left unreadable) must not hold up
-//! the others: after a failure half as much is taken, until what fails stands alone; then it is left out for a round.
+//! the others: after a failure half as much is taken, until what fails stands alone; then it is left out for a round. What time may cure
+//! (a lost connection, a deadlock) is no row's fault: the same is taken again, and nobody is left out.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    future::Future,
+    sync::{Mutex, PoisonError},
+};
+
+use jifen_runtime::Failure;
 
 /// A job's place among what is due, in an order in which what fails stays where it is. Each copy has its own.
 #[derive(Debug)]
@@ -25,12 +31,21 @@ impl Parts {
         Self { most, next: Mutex::new(Part { limit: most, offset: 0 }) }
     }
 
-    /// What is to be taken now. Whoever doesn't come to [`Parts::done`] has failed.
+    /// What is to be taken now. Whoever comes neither to [`Parts::done`] nor to [`Parts::passed`] has failed, also by a panic.
     pub fn begin(&self) -> Part {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let part = *next;
         *next = if part.limit > 1 { Part { limit: part.limit / 2, ..part } } else { Part { offset: part.offset + 1, ..part } };
         part
+    }
+
+    /// Waits for the work on a part. Where time may cure what failed, the same part is taken again.
+    pub async fn watch<T>(&self, part: Part, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let done = work.await;
+        if matches!(done, Err(Failure::Transient(_))) {
+            *self.next.lock().unwrap_or_else(PoisonError::into_inner) = part;
+        }
+        done
     }
 
     /// A part is processed, and the next one begins behind it: what failed before it stays behind, too.
@@ -94,6 +109,25 @@ mod tests {
         }
         assert_eq!(done, ["a", "b", "c", "d", "e"]);
         assert_eq!(parts.begin(), Part { limit: 4, offset: 0 });
+    }
+
+    #[tokio::test]
+    async fn what_time_may_cure_leaves_nobody_out() {
+        let parts = Parts::new(2);
+        let failing = async |failure: Failure| {
+            let part = parts.begin();
+            assert!(parts.watch(part, async { Err::<(), _>(failure) }).await.is_err());
+            part
+        };
+        for _ in 0..20 {
+            assert_eq!(failing(Failure::transient("the disk is full")).await, Part { limit: 2, offset: 0 });
+        }
+        failing(Failure::defect("a broken row")).await;
+        for _ in 0..20 {
+            assert_eq!(failing(Failure::transient("the disk is full")).await, Part { limit: 1, offset: 0 });
+        }
+        failing(Failure::Unreadable("a broken row".to_owned())).await;
+        assert_eq!(parts.begin(), Part { limit: 1, offset: 1 });
     }
 
     #[test]

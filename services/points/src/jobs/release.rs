@@ -6,13 +6,13 @@
 
 use std::time::Duration;
 
-use chrono::Days;
+use chrono::{Days, NaiveDate};
 use jifen_contracts::event::InteractionRecorded;
 use jifen_kernel::clock;
 use jifen_runtime::{Ctx, Failure, Job, Outbox};
 use sqlx::PgConnection;
 
-use super::parts::Parts;
+use super::parts::{Part, Parts};
 use crate::{
     domain::interaction::ORDER_WAIT_DAYS,
     handlers::interaction_recorded::{Recorded, reward, rule_of},
@@ -40,6 +40,12 @@ impl Job for Release {
         let today = clock::local_date(out.now(), applied.program.time_zone());
         let given_up = today.checked_sub_days(Days::new(ORDER_WAIT_DAYS)).unwrap_or(today);
         let part = self.0.begin();
+        self.0.watch(part, self.look(cx, tx, (part, given_up), out)).await
+    }
+}
+
+impl Release {
+    async fn look(&self, cx: &Ctx, tx: &mut PgConnection, (part, given_up): (Part, NaiveDate), out: &mut Outbox) -> Result<(), Failure> {
         let due = waiting::list_due(tx, given_up, out.now(), part).await?;
         let (mut known, mut later) = (Vec::with_capacity(due.len()), Vec::new());
         for waiting in &due {

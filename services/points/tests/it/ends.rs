@@ -5,10 +5,14 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use jifen_contracts::event::{Earned, Expired, Expiring};
 use jifen_kernel::{ManualClock, Points};
-use jifen_points::jobs::expiry::Expiry;
+use jifen_points::{InvoiceAcceptedHandler, jobs::expiry::Expiry};
 use jifen_runtime::daily::run_due;
+use jifen_testkit::{DEADLINE, eventually};
 
-use crate::support::{Bench, invoice, program};
+use crate::{
+    batches::Ledger,
+    support::{Bench, invoice, program},
+};
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse::<DateTime<chrono::FixedOffset>>().expect("instant").to_utc()
@@ -75,4 +79,35 @@ async fn points_end_with_their_last_day_and_members_are_reminded_once() {
     assert_eq!(bench.published::<Expiring>(7).await.len(), 7, "of what has ended meanwhile nobody is reminded");
     bench.assert_sound().await;
     assert!(copy.stop().await);
+}
+
+/// Whatever fails for no member's fault fails as often as it likes: when it is over, nobody was left out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trouble_of_the_database_leaves_nobody_out() {
+    let ledger = Ledger::start(at("2028-10-24T09:00:00+08:00"), &[program(1)]).await;
+    let bills: Vec<_> = (1..=3).map(|number| invoice(&format!("R{number}"), number, "repair", "10.00")).collect();
+    ledger.handle(InvoiceAcceptedHandler, &bills).await;
+    ledger.sql("update points.lot set expires_on = '2028-10-31'").await;
+    let job = Expiry::in_parts_of(2);
+    let said = "select count(*) FROM outbox where subject like 'evt.points.expir%'";
+    for (forbidden, until) in [("insert on points.reminder", 3), ("update on points.account", 6)] {
+        ledger.sql(&format!("revoke {forbidden} from jifen_points")).await;
+        // The lock of a look that failed is let go a moment after it: the next look may find it taken.
+        for _ in 0..8 {
+            eventually(DEADLINE, || async { run_due(ledger.cx(), &job).await.is_err().then_some(()) }).await;
+        }
+        assert_eq!(ledger.bench.number(said).await, until - 3);
+        ledger.sql(&format!("grant {forbidden} to jifen_points")).await;
+        eventually(DEADLINE, || async {
+            run_due(ledger.cx(), &job).await.expect("done");
+            let done = "select count(*) FROM job_day where done_at is null";
+            (ledger.bench.number(done).await == 0 && ledger.bench.number(said).await >= until).then_some(())
+        })
+        .await;
+        assert_eq!(ledger.bench.number(said).await, until, "each member once");
+        // The day behind their last one.
+        ledger.clock.set(at("2028-11-01T00:00:00+08:00"));
+        ledger.sql("update points.job_day set day = '2028-10-31' where day = '2028-10-24'").await;
+    }
+    ledger.close().await;
 }
