@@ -1,12 +1,10 @@
 //! `ingest.partner_purchase_recorded`: the partner's rate, as long as its budget lasts; settled at once. It doesn't qualify.
 //!
 //! A budget is locked behind the accounts, in the order of the partners' codes, and only if a batch has purchases from a partner
-//! with one: so no number of copies overruns it, and nobody else waits for it.
+//! that has one, or had one: so no number of copies overruns it, none of its purchases is forgotten by a version that knows no budget, and
+//! nobody else waits for it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use jifen_contracts::{
     event::{AccrualSource, PartnerPurchaseRecorded},
@@ -57,9 +55,10 @@ impl BatchHandler for PartnerPurchaseRecordedHandler {
             return Ok(fates);
         }
         let opened = open(tx, AccrualSource::PartnerPurchase, due, &Concerned::new()).await?;
+        let partners: BTreeSet<String> = opened.due.iter().map(|due| due.rule.code.clone()).collect();
         let limited: BTreeSet<String> =
             opened.due.iter().filter(|due| due.rule.budget.is_some()).map(|due| due.rule.code.clone()).collect();
-        let mut granted = if limited.is_empty() { BTreeMap::default() } else { direct::lock_budgets(tx, &limited).await? };
+        let mut granted = direct::lock_budgets(tx, &partners, &limited).await?;
         let decide = |due: &Due<'_, Partner>| {
             let so_far = granted.get(&due.rule.code).copied().unwrap_or_default();
             let decision = decide_purchase(&due.rule, due.accrual.amount.unwrap_or_default(), so_far);

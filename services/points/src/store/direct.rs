@@ -85,22 +85,28 @@ pub async fn count_rewarded(tx: &mut PgConnection, periods: BTreeSet<Counting>) 
     Ok(periods.into_iter().zip(counts).collect())
 }
 
-/// Locks the budgets of `partners` in the order of their codes, opening those that aren't there: what each has granted.
-pub async fn lock_budgets(tx: &mut PgConnection, partners: &BTreeSet<String>) -> Result<BTreeMap<String, Points>, Failure> {
+/// Locks the budgets of `partners` in the order of their codes, opening those of the `limited` ones that aren't there: what each has
+/// granted. A budget that was opened is there for good, also where a later version of the program has none.
+pub async fn lock_budgets(
+    tx: &mut PgConnection,
+    partners: &BTreeSet<String>,
+    limited: &BTreeSet<String>,
+) -> Result<BTreeMap<String, Points>, Failure> {
     let all: Vec<String> = partners.iter().cloned().collect();
-    let mut budgets = lock(tx, &all).await?;
-    if budgets.len() < partners.len() {
+    let mut budgets = if all.is_empty() { BTreeMap::new() } else { lock(tx, &all).await? };
+    let missing: Vec<String> = limited.iter().filter(|partner| !budgets.contains_key(*partner)).cloned().collect();
+    if !missing.is_empty() {
         // Whoever locks a partner's budget first counts what it had granted without one.
         sqlx::query!(
             "insert into partner_budget (partner, granted)
              select u.partner, coalesce((select sum(points)::bigint from direct_accrual d
                                          where d.source = 'partner_purchase' and d.subject = u.partner), 0)
              from unnest($1::text[]) u(partner) on conflict do nothing",
-            &all
+            &missing
         )
         .execute(&mut *tx)
         .await?;
-        budgets = lock(tx, &all).await?;
+        budgets.extend(lock(tx, &missing).await?);
     }
     Ok(budgets)
 }

@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 
 use jifen_contracts::event::{AccrualSettled, AccrualSource, Bonus, BonusRule, Earned, EntryKind};
 use jifen_kernel::{Money, Points};
+use jifen_points::PartnerPurchaseRecordedHandler;
 use jifen_testkit::{DEADLINE, eventually};
 
-use crate::support::{Bench, answer, grant, interaction, invoice, purchase, token};
+use crate::{
+    batches::Ledger,
+    support::{Bench, answer, grant, interaction, invoice, program, purchase, token},
+};
 
 /// Points by source and document.
 async fn settled(bench: &Bench, count: usize) -> BTreeMap<(AccrualSource, String), i64> {
@@ -170,4 +174,25 @@ async fn what_waits_for_nothing_is_looked_at_ever_more_seldom_and_stands_in_nobo
     };
     eventually(DEADLINE, an_hour).await;
     assert!(points.stop().await);
+}
+
+/// What a version of the program grants that knows no budget counts for the next one that has one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partners_budget_remembers_what_every_version_granted() {
+    let budget = |version: u32, points: Option<i64>| {
+        let mut applied = program(version);
+        applied.program.earn.partners[0].budget = points.map(Points);
+        applied
+    };
+    let programs = [budget(1, Some(900)), budget(2, None), budget(3, Some(1_200))];
+    let ledger = Ledger::start("2026-10-09T02:20:00Z".parse().expect("instant"), &programs).await;
+    for version in 1..=3 {
+        let mut bought = purchase(&format!("P{version}"), 1, "fuel-1", "1000.00");
+        bought.program_version = version;
+        ledger.handle(PartnerPurchaseRecordedHandler, &[bought]).await;
+    }
+    // 500, 500, and the 200 that are left.
+    assert_eq!(ledger.bench.number("select active FROM account").await, 1_200);
+    assert_eq!(ledger.bench.number("select granted FROM partner_budget").await, 1_200);
+    ledger.close().await;
 }
