@@ -10,6 +10,7 @@ use jifen_contracts::{
 };
 use jifen_kernel::{MemberId, Points};
 use jifen_runtime::{Ctx, Failure};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
@@ -19,6 +20,7 @@ use super::{
 use crate::{
     domain::correct::{Change, Given, bonus_due},
     store::{
+        accruals::DocumentKey,
         corrections,
         direct::{self, Posted},
         given,
@@ -71,16 +73,35 @@ pub async fn explain_moved(cx: &Ctx, member_id: MemberId, entry: &ListedEntry) -
 async fn is_due(cx: &Ctx, member_id: MemberId, entry: &ListedEntry, of_entry: Uuid) -> Result<bool, Failure> {
     let mut connection = cx.pool.acquire().await?;
     let key = (entry.store.clone(), entry.document.clone());
+    if entry.source == AccrualSource::Grant {
+        return is_grant_due(cx, &mut connection, member_id, &key, of_entry).await;
+    }
     let Some((left, keep)) = corrections::find_left(&mut connection, member_id, &key).await? else {
         // Another invoice's correction took the first spending back: all of it.
-        return Ok(true);
+        let moved = listing::find(&cx.pool, member_id, of_entry).await?;
+        let taken = listing::taken_before(&cx.pool, member_id, of_entry, i64::MAX).await?;
+        return Ok(moved.is_some_and(|moved| moved.posted.kind == EntryKind::FirstSpending && moved.posted.points == taken));
     };
     let given = given::load(&mut connection, AccrualSource::Invoice, std::slice::from_ref(&key)).await?.remove(&key).unwrap_or_default();
     let is_base = |given: &&Given| given.movement.kind == EntryKind::Accrual;
     let base: Points = given.iter().filter(is_base).map(Given::rest).sum();
     let grants = BTreeMap::new();
     let change = Change { before: &left.net, after: &left.net, keep: &keep, grants: &grants, by: &left.by };
-    let due = |given: &Given| given.rest() <= bonus_due(given, &change);
+    let due = |given: &Given| given.rest() == bonus_due(given, &change);
     let of_bonus = given.iter().find(|given| given.movement.entry_id == of_entry && given.movement.kind == EntryKind::Bonus);
     Ok(base == left.net.base && of_bonus.is_none_or(due))
+}
+
+/// What is left of a campaign's grant is what the net amounts of the invoice that it rests on give.
+async fn is_grant_due(cx: &Ctx, tx: &mut PgConnection, member_id: MemberId, key: &DocumentKey, of_entry: Uuid) -> Result<bool, Failure> {
+    let found = direct::find(&cx.pool, member_id, AccrualSource::Grant, &key.0, &key.1).await?;
+    let Some(about) = found.and_then(|found| found.accrual.about) else { return Ok(false) };
+    let invoice = (key.0.clone(), about);
+    let Some((left, keep)) = corrections::find_left(tx, member_id, &invoice).await? else { return Ok(false) };
+    let (_, bonuses) = direct::load_grants_on(tx, std::slice::from_ref(&invoice)).await?.remove(key).unwrap_or_default();
+    let given = given::load(tx, AccrualSource::Grant, std::slice::from_ref(key)).await?.remove(key).unwrap_or_default();
+    let grants = given.iter().map(|given| (given.movement.entry_id, bonuses.clone())).collect();
+    let change = Change { before: &left.net, after: &left.net, keep: &keep, grants: &grants, by: &left.by };
+    let of = given.iter().find(|given| given.movement.entry_id == of_entry);
+    Ok(of.is_some_and(|given| given.rest() == bonus_due(given, &change)))
 }

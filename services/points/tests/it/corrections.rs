@@ -2,14 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use jifen_contracts::event::{
-    AccrualSettled, Bonus, BonusGranted, BonusRule, CorrectionKind, DocumentRef, Earned, FlagReason, Flagged, InvoiceAccepted,
-    InvoiceRefunded, InvoiceVoided, RefundedLine, Reversed,
+use jifen_contracts::{
+    endpoint::{EntryExplain, ExplainRequest},
+    event::{
+        AccrualSettled, Bonus, BonusGranted, BonusRule, CorrectionKind, DocumentRef, Earned, FlagReason, Flagged, InvoiceAccepted,
+        InvoiceRefunded, InvoiceVoided, RefundedLine, Reversed,
+    },
 };
 use jifen_kernel::{Money, Points};
+use jifen_points::{InvoiceAcceptedHandler, InvoiceRefundedHandler, InvoiceVoidedHandler};
+use jifen_runtime::ask;
 use jifen_testkit::{DEADLINE, eventually, statements};
 
-use crate::support::{Bench, activated, answer, awaiting, double, grant, interaction, invoice, store, token};
+use crate::{
+    batches::Ledger,
+    support::{Bench, activated, answer, awaiting, double, grant, interaction, invoice, program, store, token},
+};
 
 fn money(text: &str) -> Money {
     Money::try_new(text).expect("money")
@@ -155,6 +163,16 @@ async fn a_delayed_reward_is_taken_back_too() {
     assert_eq!(settled[3].points(), Points(300), "as granted");
     let reversed: Vec<Reversed> = bench.published(3).await;
     assert_eq!((sum(&reversed[2..]), figures(&bench).await.0), (100, 1_700));
+    bench.explain_all("M1").await;
+    // Whoever took another number than the invoice's net amounts give would be seen, of the reward, too.
+    let took = reversed[0].entries.iter().find(|entry| entry.rule.starts_with("campaign:")).expect("the reward").entry_id;
+    let net = "update points.accrual set net = jsonb_set(net, '{net,categories,0,base}', $1::jsonb) where document = 'R1'";
+    for (base, is_equal) in [("500", false), ("600", true)] {
+        sqlx::query(net).bind(base).execute(bench.env.admin_pool()).await.expect("changed");
+        let request = ExplainRequest { member_no: "M1".to_owned(), entry_id: Some(took), ..ExplainRequest::default() };
+        let reply = ask::<EntryExplain>(&bench.env.nats("local").await, &request).await.expect("explained");
+        assert_eq!(reply.equal, is_equal, "{reply:?}");
+    }
     bench.publish(&[void(&early, "V1", false), void(&late, "V2", false)], 1).await;
     let _: Vec<Reversed> = bench.published(5).await;
     assert_eq!(figures(&bench).await, (0, 0, 0, 0));
@@ -319,4 +337,34 @@ async fn statements_do_not_grow_with_the_batch_of_corrections() {
         assert_eq!(statements::of(statement), batches, "{statement}: {:?}", statements::counted());
     }
     bench.assert_sound().await;
+}
+
+/// What was posted before invoices were counted is counted as postings and corrections do.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_backfill_counts_spendings_as_postings_do() {
+    let ledger = Ledger::start("2026-10-09T02:20:00Z".parse().expect("instant"), &[program(1)]).await;
+    // Half a yuan is a spending, too, though it is no point; what is passed through isn't; what was refunded in full is none any longer.
+    let bills = [
+        invoice("R1", 1, "repair", "0.50"),
+        invoice("R2", 1, "pass_through", "50.00"),
+        invoice("R3", 1, "repair", "100.00"),
+        invoice("R4", 1, "parts", "100.00"),
+        invoice("R5", 2, "pass_through", "50.00"),
+        invoice("R6", 3, "repair", "100.00"),
+    ];
+    ledger.handle(InvoiceAcceptedHandler, &bills).await;
+    ledger.handle(InvoiceRefundedHandler, &[refund(&bills[2], "C1", "100.00"), refund(&bills[3], "C2", "1.00")]).await;
+    ledger.handle(InvoiceVoidedHandler, &[void(&bills[5], "V1", false)]).await;
+    let counted = async || -> Vec<Option<i32>> {
+        let all = sqlx::query_scalar("select spendings from points.account order by member_no");
+        all.fetch_all(ledger.bench.env.admin_pool()).await.expect("counted")
+    };
+    assert_eq!(counted().await, [Some(2), None, None]);
+    let again = include_str!("../../migrations/20261125000011_spendings.sql");
+    for wrong in ["null", "5"] {
+        ledger.sql(&format!("update points.account set spendings = {wrong}")).await;
+        ledger.sql(&format!("set search_path = points; {again}; reset search_path")).await;
+        assert_eq!(counted().await, [Some(2), None, None]);
+    }
+    ledger.close().await;
 }
