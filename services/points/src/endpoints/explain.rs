@@ -129,14 +129,16 @@ pub(super) async fn invoice(cx: &Ctx, member_id: MemberId, store: &str, document
     found.map_err(unavailable)?.ok_or_else(|| code::POINTS_ENTRY_UNKNOWN.into())
 }
 
-/// What ended: all that the lot's earlier entries had left of it.
+/// What ended: all that the lot's earlier entries had left of it; or, of what came back when its lot was over, that alone, since the rest
+/// is the daily job's.
 async fn explain_end(cx: &Ctx, member_id: MemberId, entry: &ListedEntry) -> Result<ExplainReply, Problem> {
-    let left = listing::left_before(&cx.pool, member_id, entry.sequence, entry.lot_id).await.map_err(unavailable)?;
+    let left = listing::left_before(&cx.pool, member_id, entry).await.map_err(unavailable)?;
+    let recomputed = if left.came_back == entry.posted.points { left.came_back } else { left.all };
     let version = entry.posted.rule.split_once('@').and_then(|(_, version)| version.parse().ok());
     Ok(ExplainReply {
         business_date: entry.expires_on,
         program_version: version.unwrap_or_default(),
-        ..reply(entry.source, &entry.store, &entry.document, entry.posted.points, left)
+        ..reply(entry.source, &entry.store, &entry.document, entry.posted.points, recomputed)
     })
 }
 

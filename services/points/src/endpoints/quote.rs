@@ -4,11 +4,14 @@ use jifen_contracts::{
     Problem, code,
     endpoint::{MemberRequest, QuoteGet, QuoteReply, QuoteRequest},
 };
-use jifen_kernel::Points;
+use jifen_kernel::{Points, clock};
 use jifen_runtime::{Ctx, Query};
 
-use super::{ask_member, find_account, members::some_points};
-use crate::domain::quote::{Wanted, decide_quote};
+use super::{ask_member, find_account, members::some_points, unavailable};
+use crate::{
+    domain::quote::{Wanted, decide_quote},
+    store::lots,
+};
 
 /// `api.points.quote.get`
 pub struct Quote;
@@ -28,7 +31,10 @@ impl Query for Quote {
             None => None,
             Some(member_no) => match find_account(cx, &member_no).await? {
                 Some(account) if account.frozen => return Err(Problem::new(code::POINTS_FROZEN).at("/member_no")),
-                Some(account) => Some(account.balance.active),
+                Some(account) => {
+                    let today = clock::local_date(cx.clock.now(), applied.program.time_zone());
+                    Some(lots::sum_live(&cx.pool, account.member_id, today).await.map_err(unavailable)?)
+                }
                 None => {
                     ask_member(cx, MemberRequest { member_no }).await?;
                     Some(Points::ZERO)

@@ -83,7 +83,7 @@ pub async fn save(tx: &mut PgConnection, accounts: &Accounts) -> Result<(), Fail
          from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::int[], $5::bool[], $6::bigint[], $7::bytea[], $8::bigint[],
                      $9::bigint[], $10::bigint[], $11::int[])
               u(member_id, active, lifetime, ordinal, stands, sequence, head, pending, reserved, debt, spendings)
-         where a.member_id = u.member_id",
+         where a.member_id = any($1) and a.member_id = u.member_id",
         &each().map(|a| a.member_id.0).collect::<Vec<_>>(),
         &each().map(|a| a.balance.active.0).collect::<Vec<_>>(),
         &each().map(|a| a.lifetime.0).collect::<Vec<_>>(),

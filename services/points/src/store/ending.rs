@@ -60,7 +60,7 @@ pub async fn save_ended(tx: &mut PgConnection, lots: &BTreeMap<MemberId, Vec<Lot
         lots.iter().flat_map(|(member, lots)| lots.iter().map(|lot| (member.0, lot.lot_id))).unzip();
     sqlx::query!(
         "update lot l set remaining = 0 from unnest($1::uuid[], $2::uuid[]) u(member_id, lot_id)
-         where l.member_id = u.member_id and l.lot_id = u.lot_id",
+         where l.member_id = any($1) and l.lot_id = any($2) and l.member_id = u.member_id and l.lot_id = u.lot_id",
         &members,
         &ids
     )

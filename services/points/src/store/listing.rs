@@ -147,15 +147,26 @@ pub async fn taken_before(pool: &PgPool, member_id: MemberId, of_entry: Uuid, se
 }
 
 /// What of a lot was spendable before an entry of its member, by the entries.
-pub async fn left_before(pool: &PgPool, member_id: MemberId, sequence: i64, lot_id: Uuid) -> Result<Points, Failure> {
-    let left = sqlx::query_scalar!(
-        r#"select coalesce(sum(case when credit = 'active' then points when debit = 'active' then -points else 0 end), 0)::bigint as "left!"
-           from entry where member_id = $1 and sequence < $2 and lot_id = $3"#,
+pub struct LeftBefore {
+    /// All of it.
+    pub all: Points,
+    /// What came back from a hold or a capture right before it in the chain and repaid no debt.
+    pub came_back: Points,
+}
+
+/// What of an entry's lot was spendable before it.
+pub async fn left_before(pool: &PgPool, member_id: MemberId, entry: &ListedEntry) -> Result<LeftBefore, Failure> {
+    let left = sqlx::query!(
+        r#"select coalesce(sum(moved), 0)::bigint as "all!", coalesce(sum(moved) filter (where sequence > coalesce(other, 0)), 0)::bigint as "back!"
+           from (select case when credit = 'active' then points when debit = 'active' then -points else 0 end as moved, sequence
+                 from entry where member_id = $1 and sequence < $2 and lot_id = $3) e
+                cross join (select max(sequence) as other from entry
+                            where member_id = $1 and sequence < $2 and kind not in ('release', 'return', 'repayment', 'expiry')) o"#,
         member_id.0,
-        sequence,
-        lot_id
+        entry.sequence,
+        entry.lot_id
     )
     .fetch_one(pool)
     .await?;
-    Ok(Points(left))
+    Ok(LeftBefore { all: Points(left.all), came_back: Points(left.back) })
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use jifen_kernel::{MemberId, Points, StoreCode};
 use jifen_runtime::{BadRow, Failure};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::domain::lots::{LotPart, Lots};
@@ -33,6 +33,18 @@ pub async fn load(tx: &mut PgConnection, members: &[MemberId], others: &[Uuid]) 
         lots.entry(MemberId(member_id)).or_default().push(part);
     }
     Ok(lots.into_iter().map(|(member, lots)| (member, Lots::new(lots))).collect())
+}
+
+/// What a member may spend on a day: lots whose last day is over are spent no longer, also before the daily job has ended them.
+pub async fn sum_live(pool: &PgPool, member_id: MemberId, day: NaiveDate) -> Result<Points, Failure> {
+    let live = sqlx::query_scalar!(
+        r#"select coalesce(sum(remaining), 0)::bigint as "live!" from lot where member_id = $1 and remaining > 0 and expires_on >= $2"#,
+        member_id.0,
+        day
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(Points(live))
 }
 
 /// Writes what is left of the lots that changed. Asks nothing if none did.

@@ -14,6 +14,7 @@ mod locks;
 mod lots;
 mod model;
 mod pending;
+mod plans;
 mod seals;
 mod settlement;
 mod staff;

@@ -303,6 +303,32 @@ async fn what_came_too_late_ends_or_lives_by_grace() {
     tills.close().await;
 }
 
+/// Between midnight and the daily run a lot whose last day is over is there and can't be spent: nobody is promised what a hold refuses.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_ended_is_neither_promised_nor_held() {
+    let tills = Tills::open(1, 800).await;
+    tills.bench.day_done("expiry", "2026-10-09").await;
+    let quote = async || {
+        let bill = Money::try_new("12.50").expect("money");
+        let quote = QuoteRequest { store: None, bill, member_no: Some("M1".to_owned()), points: None, offset: None };
+        let quote = ask::<QuoteGet>(&tills.nats, &quote).await.expect("a quote");
+        (quote.active.map(|active| active.0), quote.points.0)
+    };
+    assert_eq!(quote().await, (Some(800), 800));
+    let held = tills.hold("hold", 300).await.expect("held").hold_id;
+    tills.end_lots("2026-10-08").await;
+    assert_eq!(quote().await, (Some(0), 0));
+    assert_eq!(tills.hold("late", 100).await.expect_err("over").code, code::POINTS_INSUFFICIENT.code);
+    // What comes back ends at once, the rest is the daily run's: both can be computed again.
+    tills.release("release", held).await.expect("released");
+    assert_eq!(tills.balance().await, (500, 0, 0));
+    tills.bench.explain_all("M1").await;
+    tills.clock.set("2026-10-10T04:00:00Z".parse().expect("instant"));
+    tills.bench.day_done("expiry", "2026-10-10").await;
+    assert_eq!(tills.balance().await, (0, 0, 0));
+    tills.close().await;
+}
+
 /// DOMAIN exact default 10, with a real refund of what earned the points.
 #[tokio::test(flavor = "multi_thread")]
 async fn default_10_what_is_held_counts_as_spent_and_a_release_repays() {
