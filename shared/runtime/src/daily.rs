@@ -12,7 +12,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Ctx, Failure, Outbox, failure::guarded, limits};
+use crate::{Ctx, Failure, Outbox, failpoint, failure::guarded, limits};
 
 /// What is to be done next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,9 +106,12 @@ async fn part_of<J: DailyJob>(cx: &Ctx, job: &J, today: NaiveDate) -> Result<Loo
                 return Ok(None);
             }
         };
+        failpoint::pass(cx.service, "daily.began");
         let mut out = cx.outbox();
         let step = job.run_part(cx, &mut tx, &due, &mut out).await?;
+        failpoint::pass(cx.service, "daily.handled");
         remember(&mut tx, J::NAME, due.day, step, &out).await?;
+        failpoint::pass(cx.service, "daily.remembered");
         cx.commit(tx, out).await.map(Some)
     });
     if let Some(commit) = done.await? {

@@ -1,12 +1,12 @@
-//! Places where a campaign of faults ends or halts the process: between every two steps of the runner, the relay and
-//! the endpoints.
+//! Places where a campaign of faults ends or halts the process: between every two steps of the runner, the relay, the
+//! endpoints and the jobs.
 //!
 //! `JIFEN_TEST_FAILPOINT="points:commit.done:3:kill"` ends the process at the third time that service `points` passes
 //! there. `any` stands for every service or every place, `stop` sends SIGSTOP, `pause-250` blocks the thread for 250 ms;
 //! several are separated by commas. Only debug builds look: in a release build a pass is nothing at all.
 
-/// Every place, in the order in which a message, a request and a row to publish come by.
-pub const PLACES: [&str; 28] = [
+/// Every place, in the order in which a message, a request, a row to publish and a job come by.
+pub const PLACES: [&str; 33] = [
     "runner.pulled",
     "runner.decoded",
     "runner.prepared",
@@ -35,6 +35,11 @@ pub const PLACES: [&str; 28] = [
     "relay.marking",
     "relay.marked",
     "sweep.loaded",
+    "job.began",
+    "job.handled",
+    "daily.began",
+    "daily.handled",
+    "daily.remembered",
 ];
 
 /// Says that `service` is at `place`.
@@ -145,6 +150,8 @@ mod armed {
                 include_str!("endpoint.rs"),
                 include_str!("mutation.rs"),
                 include_str!("context.rs"),
+                include_str!("job.rs"),
+                include_str!("daily.rs"),
             ];
             for place in PLACES {
                 let calls = sources.iter().map(|source| source.matches(&format!("\"{place}\"")).count()).sum::<usize>();

@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Ctx, Failure, Outbox, failure::guarded};
+use crate::{Ctx, Failure, Outbox, failpoint, failure::guarded};
 
 /// Work that is due again and again.
 pub trait Job: Send + Sync + 'static {
@@ -37,8 +37,13 @@ pub async fn run_once<J: Job>(cx: &Ctx, job: &J) -> Result<(), Failure> {
         if !free {
             return Ok(None);
         }
+        failpoint::pass(cx.service, "job.began");
         let mut out = cx.outbox();
         job.run(cx, &mut tx, &mut out).await?;
+        if !out.is_empty() {
+            // Looks that find nothing are many.
+            failpoint::pass(cx.service, "job.handled");
+        }
         cx.commit(tx, out).await.map(Some)
     });
     if let Some(commit) = done.await? {
