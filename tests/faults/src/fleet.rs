@@ -274,6 +274,17 @@ impl Fleet {
         Ok(())
     }
 
+    /// Kills all of them; who is started from now on has these failpoints.
+    pub fn arm(&mut self, traps: &[Vec<Trap>]) {
+        self.calm = false;
+        for (place, copy) in self.copies.iter_mut().enumerate() {
+            let own = services_of(&copy.services);
+            let given = traps.get(place).cloned().unwrap_or_default();
+            copy.traps = given.into_iter().map(|trap| Trap { service: own_of(&own, trap.service), ..trap }).collect();
+        }
+        self.kill_all();
+    }
+
     /// From now on nobody is started with a failpoint.
     pub fn calm(&mut self) {
         self.calm = true;

@@ -38,18 +38,59 @@ pub struct EntryRow {
     pub of_entry: Option<Uuid>,
 }
 
-/// A row of `points.account`, with what remains of its lots.
+/// A row of `points.account`, as it stands.
 #[derive(Debug, Clone, FromRow)]
 #[expect(missing_docs, reason = "the table's own columns")]
 pub struct AccountRow {
     pub member_id: Uuid,
     pub member_no: String,
     pub active: i64,
-    pub rest: i64,
+    pub pending: i64,
+    pub reserved: i64,
+    pub debt: i64,
     pub lifetime: i64,
     pub sequence: i64,
     pub head: Vec<u8>,
-    pub in_lots: i64,
+}
+
+/// A row of `points.lot`, or of `points.pending_lot`.
+#[derive(Debug, Clone, FromRow)]
+#[expect(missing_docs, reason = "the tables' own columns")]
+pub struct LotRow {
+    pub member_id: Uuid,
+    pub lot_id: Uuid,
+    pub store: String,
+    pub remaining: i64,
+    pub expires_on: NaiveDate,
+    pub pending: bool,
+    pub until: Option<NaiveDate>,
+}
+
+/// A row of `points.hold`.
+#[derive(Debug, Clone, FromRow)]
+#[expect(missing_docs, reason = "the table's own columns")]
+pub struct HoldRow {
+    pub hold_id: Uuid,
+    pub member_id: Uuid,
+    pub store: String,
+    pub points: i64,
+    pub captured: i64,
+    pub state: String,
+    pub document: Option<String>,
+    pub returned: bool,
+}
+
+/// A row of `tier.deduction`.
+#[derive(Debug, Clone, FromRow)]
+#[expect(missing_docs, reason = "the table's own columns")]
+pub struct DeductionRow {
+    pub member_id: Uuid,
+    pub store: String,
+    pub document: String,
+    pub qualifying: i64,
+    pub paid_fen: Value,
+    pub visit_lost: bool,
+    pub paid_visit_lost: bool,
 }
 
 /// A row of `points.accrual`.
@@ -65,6 +106,7 @@ pub struct AccrualRow {
     pub categories: Value,
     pub expires_on: NaiveDate,
     pub settled: bool,
+    pub net: Option<Value>,
 }
 
 /// A row of `notification.send`.
@@ -86,6 +128,7 @@ pub struct StandingRow {
     pub qualifying: i64,
     pub tier: Option<String>,
     pub changes: i64,
+    pub waiting: i32,
 }
 
 /// Everything of a round.
@@ -95,7 +138,12 @@ pub struct Found {
     pub members: BTreeMap<String, Uuid>,
     pub entries: Vec<EntryRow>,
     pub accounts: Vec<AccountRow>,
+    pub lots: Vec<LotRow>,
+    pub holds: Vec<HoldRow>,
     pub accruals: Vec<AccrualRow>,
+    pub deductions: Vec<DeductionRow>,
+    /// Bonuses that came back to their campaigns: the entry that took them, campaign, points.
+    pub returned: BTreeSet<(Uuid, String, i64)>,
     pub sends: Vec<SendRow>,
     pub standings: Vec<StandingRow>,
     /// Members and what countable benefits they were granted.
@@ -122,14 +170,22 @@ impl Found {
             rows(database, "select member_no, member_id from member.member where store = any($1)", stores).await?;
         let ids: Vec<Uuid> = members.iter().map(|(_, id)| *id).collect();
         let accounts = sqlx::query_as(
-            "select a.member_id, a.member_no, a.active, a.pending + a.reserved + a.debt as rest, a.lifetime, a.sequence, a.head,
-                    coalesce((select sum(l.remaining) from points.lot l where l.member_id = a.member_id), 0)::bigint as in_lots
+            "select a.member_id, a.member_no, a.active, a.pending, a.reserved, a.debt, a.lifetime, a.sequence, a.head
              from points.account a where a.member_id = any($1)",
         );
         let accounts = accounts.bind(&ids).fetch_all(&mut *database).await?;
+        let lots = sqlx::query_as(
+            "select member_id, lot_id, store, remaining, expires_on, false as pending, null::date as until
+             from points.lot where member_id = any($1) and remaining > 0
+             union all
+             select member_id, lot_id, store, points, expires_on, true, until from points.pending_lot where member_id = any($1)",
+        );
+        let lots = lots.bind(&ids).fetch_all(&mut *database).await?;
+        let returned: Vec<(Uuid, String, i64)> =
+            rows(database, "select entry_id, campaign, points from campaign.returned where store = any($1)", stores).await?;
         let entitlements = sqlx::query_as("select member_id, entitlement_id from tier.entitlement where member_id = any($1)");
         let entitlements = entitlements.bind(&ids).fetch_all(&mut *database).await?;
-        let standings = sqlx::query_as("select member_no, qualifying, tier, changes from tier.standing where member_id = any($1)");
+        let standings = sqlx::query_as("select member_no, qualifying, tier, changes, waiting from tier.standing where member_id = any($1)");
         let standings = standings.bind(&ids).fetch_all(&mut *database).await?;
         let documents: Vec<(String, String, String)> =
             rows(database, "select store, number, status from ingest.document where store = any($1)", stores).await?;
@@ -158,9 +214,25 @@ impl Found {
             members: members.into_iter().collect(),
             entries: rows(database, "select * from points.entry where store = any($1) order by member_id, sequence", stores).await?,
             accounts,
+            lots,
+            holds: rows(
+                database,
+                "select hold_id, member_id, store, points, captured, state, document, returned_at is not null as returned
+                 from points.hold where store = any($1)",
+                stores,
+            )
+            .await?,
+            returned: returned.into_iter().collect(),
+            deductions: rows(
+                database,
+                "select member_id, store, document, qualifying, paid_fen, visit_lost, paid_visit_lost
+                 from tier.deduction where store = any($1)",
+                stores,
+            )
+            .await?,
             accruals: rows(
                 database,
-                "select store, document, member_no, business_date, visit, paid_visit, categories, expires_on, settled_at is not null as settled
+                "select store, document, member_no, business_date, visit, paid_visit, categories, expires_on, settled_at is not null as settled, net
                  from points.accrual where store = any($1)",
                 stores,
             )

@@ -41,6 +41,7 @@ struct Total {
     wrong: Vec<u64>,
     documents: usize,
     counts: BTreeMap<String, u32>,
+    kinds: BTreeMap<&'static str, usize>,
 }
 
 #[tokio::main]
@@ -106,7 +107,7 @@ impl Total {
         let publishing = if plan.layout.atomic { "atomic " } else { "" };
         let head = format!("SEED={seed} {} x{} {publishing}", plan.layout.name, plan.layout.batch_messages);
         match verdict {
-            Ok(Verdict { documents, resent, tally, settled, wrong }) => {
+            Ok(Verdict { documents, resent, tally, kinds, settled, wrong }) => {
                 let counts: Vec<String> = tally.counts.iter().map(|(what, count)| format!("{count} {what}")).collect();
                 let verdict = if wrong.is_empty() { "well" } else { "WRONG" };
                 say(&format!(
@@ -122,6 +123,9 @@ impl Total {
                     say(&format!("    and {} more", wrong.len() - LINES));
                 }
                 self.documents += documents;
+                for (kind, count) in kinds {
+                    *self.kinds.entry(kind).or_default() += count;
+                }
                 for (what, count) in &tally.counts {
                     *self.counts.entry(what.clone()).or_default() += count;
                 }
@@ -140,11 +144,14 @@ impl Total {
     }
 
     fn show(&self, seconds: u64) {
-        let Self { rounds, wrong, documents, counts } = self;
+        let Self { rounds, wrong, documents, counts, kinds } = self;
         let kills: u32 = counts.iter().filter(|(what, _)| what.starts_with("kill")).map(|(_, count)| count).sum();
         say(&format!("{rounds} rounds in {seconds} s, {documents} documents, {kills} kills"));
         for (what, count) in counts {
             say(&format!("    {count:>5} {what}"));
+        }
+        for (kind, count) in kinds {
+            say(&format!("    {count:>5} {kind}"));
         }
         say(&if wrong.is_empty() { "nothing was wrong".to_owned() } else { format!("wrong: {wrong:?}") });
     }

@@ -1,15 +1,19 @@
 //! One round: load and faults together, rest, comparison.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use async_nats::jetstream;
-use chrono::Utc;
 use rand::{SeedableRng, rngs::StdRng};
 use tokio::time::Instant;
 
 use crate::{
-    compare::{Seen, differences},
+    compare::{Seen, days, differences, kinds},
+    days::pass,
     fleet::{Fleet, Tally},
     follow::{Follower, Heard},
     found::Found,
@@ -21,7 +25,8 @@ use crate::{
     },
     settle::settle,
     site::{GUARD_EVERY_S, Site},
-    stores::{Progress, of_stores, register, send},
+    stores::{Desk, Progress, of_stores, register, send, taken},
+    tills::serve,
 };
 
 /// Longer than the guard's pauses, twice.
@@ -54,6 +59,8 @@ pub struct Verdict {
     pub resent: u32,
     /// What happened to processes, servers and connections.
     pub tally: Tally,
+    /// What it had of each kind.
+    pub kinds: BTreeMap<&'static str, usize>,
     /// How long it took to come to rest.
     pub settled: Duration,
     /// Everything that is not as it must be.
@@ -64,32 +71,40 @@ pub struct Verdict {
 pub async fn play(site: &mut Site, ears: &Ears, plan: &Arc<Plan>) -> Result<Verdict> {
     let expected = Expected::of(plan);
     let [from_receipts, from_notify, from_events] = [&ears.receipts, &ears.notify, &ears.events].map(|ears| ears.count());
-    #[expect(clippy::disallowed_methods, reason = "the database's rows are dated by the same clock")]
-    let began = Utc::now();
+    let began = site.now();
     let mut fleet = Fleet::start(site, &plan.layout, &plan.traps)?;
     fleet.wait_until_ready(site).await?;
     let gateway = Gateway::start(&ears.nats, Arc::clone(&ears.notify), from_notify, plan.stores.clone());
     let progress = Progress::default();
     let sending = tokio::spawn(send(ears.nats.clone(), Arc::clone(plan), Arc::clone(&ears.receipts), from_receipts, progress.clone()));
-    let registering = tokio::spawn(register(ears.nats.clone(), Arc::clone(plan), progress.clone()));
+    let desk = Arc::new(Mutex::new(Desk::default()));
+    let registering = tokio::spawn(register(ears.nats.clone(), Arc::clone(plan), Arc::clone(&desk), progress.clone()));
+    let serving = tokio::spawn(serve(ears.nats.clone(), Arc::clone(plan), Arc::clone(&desk), progress.clone()));
     poison(&ears.nats, plan).await?;
     disturb(site, &mut fleet, plan, &progress).await?;
     fleet.calm();
     fleet.tally.counts.insert("cut at COMMIT".to_owned(), site.proxy.calm());
-    while !(sending.is_finished() && registering.is_finished()) {
+    while !(sending.is_finished() && registering.is_finished() && serving.is_finished()) {
         fleet.look(site)?;
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    let (sent, desk) = (sending.await??, registering.await??);
+    registering.await??;
+    let (sent, tills) = (sending.await??, serving.await??);
     let followers = [&*ears.receipts, &*ears.notify, &*ears.events];
     let served = || gateway.served() == ears.notify.count();
     let settled =
         settle(site, &ears.nats, &mut fleet, &followers, served, plan.faults.iter().map(rest_after).max().unwrap_or_default()).await?;
-    let mut tally = fleet.end();
+    let passes = !plan.passing.jumps.is_empty();
+    if passes {
+        fleet.arm(&plan.passing.traps);
+    } else {
+        fleet.kill_all();
+    }
     let found = Found::read(&mut site.database().await?, &plan.stores, began).await?;
     let seen = Seen {
         found,
-        desk,
+        desk: taken(&desk),
+        tills,
         sent,
         receipts: of_stores(ears.receipts.since(from_receipts), &plan.stores),
         events: of_stores(ears.events.since(from_events), &plan.stores),
@@ -98,11 +113,18 @@ pub async fn play(site: &mut Site, ears: &Ears, plan: &Arc<Plan>) -> Result<Verd
         forgot: plan.faults.iter().any(|fault| matches!(fault.deed, Deed::Amnesia(_))),
         unreported: false,
     };
-    let mut wrong = std::mem::take(&mut tally.wrong);
-    wrong.extend(differences(plan, &expected, &seen));
+    let mut wrong = differences(plan, &expected, &seen);
+    let mut had = kinds(plan, &expected, &seen);
+    if passes && wrong.is_empty() {
+        let passed = pass(site, ears, &mut fleet, plan, &seen.desk.registered).await?;
+        wrong.extend(days::days(plan, &passed));
+        had.extend(days::kinds(plan, &passed));
+    }
+    let mut tally = fleet.end();
+    wrong.append(&mut tally.wrong);
     tally.counts.retain(|_, count| *count > 0);
     let documents = seen.sent.times.values().sum::<u32>() as usize;
-    Ok(Verdict { documents, resent: seen.sent.resent, tally, settled, wrong })
+    Ok(Verdict { documents, kinds: had, resent: seen.sent.resent, tally, settled, wrong })
 }
 
 pub(crate) fn id_of(heard: Heard) -> Option<String> {

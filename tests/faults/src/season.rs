@@ -10,6 +10,7 @@ use crate::{
     model::Expected,
     plan::{
         Plan,
+        days::{REMINDERS, SPAN, WAITING},
         faults::Layout,
         others::{fuel, wash},
     },
@@ -28,7 +29,9 @@ const PROGRAM: &str = include_str!("../../../deploy/programs/points/program.toml
 
 /// Plays the rounds of these seeds, in this order; `tell` hears of each. True if nothing was wrong.
 pub async fn play_season(seeds: &[u64], today: NaiveDate, mut tell: impl FnMut(&Plan, &Result<Verdict>)) -> Result<bool> {
-    let plans: Vec<Arc<Plan>> = seeds.iter().enumerate().map(|(place, seed)| Arc::new(Plan::new(*seed, place, today))).collect();
+    // Each begins behind the days of the one before.
+    let day = |place: usize| today + Days::new(SPAN * place as u64);
+    let plans: Vec<Arc<Plan>> = seeds.iter().enumerate().map(|(place, seed)| Arc::new(Plan::new(*seed, place, day(place)))).collect();
     let stores: Vec<String> = plans.iter().flat_map(|plan| plan.stores.clone()).collect();
     let mut site = Site::start(&stores).await?;
     let first = begin(&site, &plans, today).await?;
@@ -36,6 +39,7 @@ pub async fn play_season(seeds: &[u64], today: NaiveDate, mut tell: impl FnMut(&
     let ears = Ears::start(&site).await?;
     let mut well = true;
     for plan in &plans {
+        site.be_ahead(SPAN * plan.place as u64)?;
         let verdict = play(&mut site, &ears, plan).await;
         let round_well = verdict.as_ref().is_ok_and(|verdict| verdict.wrong.is_empty());
         tell(plan, &verdict);
@@ -83,9 +87,18 @@ fn program(plans: &[Arc<Plan>]) -> BTreeMap<&'static str, String> {
             );
         }
     }
-    [("earn.toml", earn.as_str()), ("expiry.toml", EXPIRY), ("tiers.toml", TIERS), ("messages.toml", MESSAGES), ("program.toml", PROGRAM)]
-        .map(|(name, text)| (name, text.to_owned()))
-        .into_iter()
-        .chain([("stores.toml", stores), ("campaigns.toml", campaigns)])
-        .collect()
+    let (category, days) = WAITING;
+    let _ = writeln!(earn, "\n[pending]\n{category} = {days}");
+    let expiry = EXPIRY.replace("[60, 30, 7]", &format!("{REMINDERS:?}"));
+    [
+        ("earn.toml", earn.as_str()),
+        ("expiry.toml", expiry.as_str()),
+        ("tiers.toml", TIERS),
+        ("messages.toml", MESSAGES),
+        ("program.toml", PROGRAM),
+    ]
+    .map(|(name, text)| (name, text.to_owned()))
+    .into_iter()
+    .chain([("stores.toml", stores), ("campaigns.toml", campaigns)])
+    .collect()
 }

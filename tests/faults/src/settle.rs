@@ -69,6 +69,14 @@ async fn rest(
     let unsettled: i64 =
         sqlx::query_scalar("select count(*) from points.accrual where settled_at is null").fetch_one(&mut database).await?;
     ensure!(unsettled == 0, "{unsettled} accruals are not settled");
+    let open: i64 = sqlx::query_scalar("select count(*) from points.hold where state = 'open'").fetch_one(&mut database).await?;
+    ensure!(open == 0, "{open} holds are open");
+    let waiting: i64 = sqlx::query_scalar(
+        "select (select count(*) from points.correction where applied_at is null) + (select sum(waiting) from tier.standing)",
+    )
+    .fetch_one(&mut database)
+    .await?;
+    ensure!(waiting == 0, "{waiting} corrections wait for their accruals");
     let mut ends = Vec::with_capacity(followers.len());
     for follower in followers {
         ends.push(follower.end().await?);

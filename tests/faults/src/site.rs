@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use chrono::{DateTime, TimeDelta, Utc};
 use jifen_e2e::system::{SERVICES, free_ports};
 use jifen_infra::{
     Home, HomeLock, Keys, NatsServer, Postgres, nats, nats_server::NatsOptions, postgres::PostgresOptions, quiet, rights, streams,
@@ -67,6 +68,8 @@ pub struct Site {
     programs: Programs,
     ports: [u16; 3],
     settings: Vec<(&'static str, String)>,
+    /// How far the services' clock is ahead.
+    ahead: TimeDelta,
     dir: TempDir,
 }
 
@@ -98,8 +101,10 @@ impl Site {
             programs,
             ports,
             settings: Vec::new(),
+            ahead: TimeDelta::zero(),
             dir,
         };
+        site.travel(0)?;
         site.start_nats()?;
         site.ensure_streams().await?;
         let mut database = site.database().await?;
@@ -125,6 +130,32 @@ impl Site {
         self.dir.disable_cleanup(true);
     }
 
+    /// What the services take for now.
+    pub fn now(&self) -> DateTime<Utc> {
+        #[expect(clippy::disallowed_methods, reason = "the services' clock goes on from the machine's")]
+        let now = Utc::now();
+        now + self.ahead
+    }
+
+    /// The services' clock goes on by so many days, also while they run.
+    pub fn travel(&mut self, days: u64) -> Result<()> {
+        self.ahead += TimeDelta::days(i64::try_from(days)?);
+        // Written beside and renamed: a reader sees the old instant or the new one.
+        let new = self.dir.path().join("clock.new");
+        fs::write(&new, self.now().to_rfc3339())?;
+        Ok(fs::rename(&new, self.clock_file())?)
+    }
+
+    /// The services' clock is ahead by so many days at least.
+    pub fn be_ahead(&mut self, days: u64) -> Result<()> {
+        let missing = i64::try_from(days)? - self.ahead.num_days();
+        self.travel(u64::try_from(missing).unwrap_or(0))
+    }
+
+    fn clock_file(&self) -> PathBuf {
+        self.dir.path().join("clock")
+    }
+
     /// Where the broker is.
     pub fn nats_url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.ports[1])
@@ -148,6 +179,7 @@ impl Site {
             ("JIFEN_NATS_URL", self.nats_url()),
             ("JIFEN_ACK_WAIT_S", ACK_WAIT_S.to_string()),
             ("JIFEN_GUARD_EVERY_S", GUARD_EVERY_S.to_string()),
+            ("JIFEN_TEST_CLOCK", self.clock_file().display().to_string()),
             ("JIFEN_BATCH_MESSAGES", batch_messages.to_string()),
             // The broker of a round is started without it: what remains of the setting is how is published.
             ("JIFEN_NATS_SYNC_ALWAYS", atomic.to_string()),

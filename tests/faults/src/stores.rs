@@ -27,7 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A question without an answer is asked again after this time.
 const ASK_AGAIN: Duration = Duration::from_millis(300);
 /// Nobody goes on for longer.
-const PATIENCE: Duration = Duration::from_mins(4);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(4);
 
 /// How much of the load is out, in permille.
 #[derive(Debug, Clone, Default)]
@@ -111,7 +111,7 @@ pub async fn send(nats: async_nats::Client, plan: Arc<Plan>, receipts: Arc<Follo
 pub fn bill_of(what: What) -> Option<(usize, bool)> {
     match what {
         What::Bill(bill, further) => Some((bill, further)),
-        What::Stray(_) | What::Other(_) => None,
+        What::Stray(_) | What::Other(_) | What::Correction(_) => None,
     }
 }
 
@@ -129,9 +129,20 @@ pub struct Desk {
     pub repeated: u32,
 }
 
-/// Registers everybody of a plan when it is time.
-pub async fn register(nats: async_nats::Client, plan: Arc<Plan>, progress: Progress) -> Result<Desk> {
+/// Registers everybody of a plan, and gives what the counters learned.
+pub async fn register_all(nats: async_nats::Client, plan: Arc<Plan>, progress: Progress) -> Result<Desk> {
     let desk = Arc::new(Mutex::new(Desk::default()));
+    register(nats, plan, Arc::clone(&desk), progress).await?;
+    Ok(taken(&desk))
+}
+
+/// What the counters have learned.
+pub fn taken(desk: &Mutex<Desk>) -> Desk {
+    std::mem::take(&mut *desk.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Registers everybody of a plan when it is time.
+pub async fn register(nats: async_nats::Client, plan: Arc<Plan>, desk: Arc<Mutex<Desk>>, progress: Progress) -> Result<()> {
     let mut asking = JoinSet::new();
     for (place, person) in plan.people.iter().enumerate() {
         let operation = format!("faults-{}-{place}", plan.seed);
@@ -154,8 +165,7 @@ pub async fn register(nats: async_nats::Client, plan: Arc<Plan>, progress: Progr
     while let Some(asked) = asking.join_next().await {
         asked??;
     }
-    let mut desk = desk.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(std::mem::take(&mut *desk))
+    Ok(())
 }
 
 async fn ask_until_answered(nats: &async_nats::Client, request: &Value, desk: &Mutex<Desk>, place: usize) -> Result<()> {

@@ -4,40 +4,61 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::{Round, same};
+use super::{
+    Round,
+    replay::{gives, taken_back},
+    same,
+};
 use crate::{
     found::EntryRow,
     model::{
-        DocumentKey, ExpectedBill, chain,
+        DocumentKey, ExpectedBill,
         earn::{FIRST_SPENDING, TIERS, tier},
     },
-    plan::others::{CHECK_IN, Kind, Other, fuel, wash},
+    plan::{
+        corrections::Correction,
+        others::{CHECK_IN, Kind, Other, fuel, wash},
+    },
 };
 
 pub(super) fn compare(round: &Round<'_>, wrong: &mut Vec<String>) {
     documents(round, wrong);
     entries(round, wrong);
     others(round, wrong);
-    accounts(round, wrong);
     accruals(round, wrong);
     campaigns(round, wrong);
     standings(round, wrong);
 }
 
 /// The bills that earn, with their member's number.
-fn accepted<'a>(round: &'a Round<'_>) -> impl Iterator<Item = (&'a DocumentKey, &'a ExpectedBill, &'a str)> {
+pub(super) fn accepted<'a>(round: &'a Round<'_>) -> impl Iterator<Item = (&'a DocumentKey, &'a ExpectedBill, &'a str)> {
     round.expected.bills.iter().filter_map(|(key, bill)| {
         let (number, _) = round.seen.desk.registered.get(&bill.person?)?;
         Some((key, bill, number.as_str()))
     })
 }
 
+/// Whether a refund or void has found its bill, and that its customer.
+pub(super) fn is_accepted(round: &Round<'_>, correction: &Correction) -> bool {
+    let bill = correction.bill.map(|bill| &round.plan.bills[bill]);
+    bill.is_some_and(|bill| round.expected.bills.get(&(bill.store.clone(), bill.number.clone())).is_some_and(|bill| bill.person.is_some()))
+}
+
 fn documents(round: &Round<'_>, wrong: &mut Vec<String>) {
     let line = |((store, number), status): (&DocumentKey, &str)| format!("{store}/{number} {status}");
     let expected = round.expected.bills.iter().map(|(key, bill)| line((key, if bill.person.is_some() { "accepted" } else { "parked" })));
     let others = round.plan.others.iter().map(|other| format!("{}/{} accepted", other.store, other.number));
+    let corrections = round.plan.corrections.iter().flat_map(|correction| {
+        let never = correction.never_comes().map(|key| line((&key, "absent")));
+        let status = if is_accepted(round, correction) { "accepted" } else { "parked" };
+        never.into_iter().chain([format!("{}/{} {status}", correction.store, correction.number)])
+    });
+    let mut all: Vec<String> = expected.chain(others).chain(corrections).collect();
+    // Several may be about one bill that never comes.
+    all.sort();
+    all.dedup();
     let found = round.seen.found.documents.iter().map(|(key, status)| line((key, status)));
-    same("documents", expected.chain(others).collect(), found.collect(), wrong);
+    same("documents", all, found.collect(), wrong);
 }
 
 /// Every entry but those of a campaign with a budget and the first spendings, which depend on who was first.
@@ -54,7 +75,7 @@ fn entries(round: &Round<'_>, wrong: &mut Vec<String>) {
     }
     let of_budget = |entry: &EntryRow| campaign_of(entry).is_some_and(|campaign| round.expected.budgets.contains_key(campaign));
     let numbers = numbers(round);
-    let is_fixed = |entry: &&EntryRow| !["first_spending", "interaction", "partner"].contains(&entry.kind.as_str()) && !of_budget(entry);
+    let is_fixed = |entry: &&EntryRow| ["accrual", "bonus"].contains(&entry.kind.as_str()) && !of_budget(entry);
     let fixed = round.seen.found.entries.iter().filter(is_fixed);
     let line = |entry: &EntryRow| {
         let member = numbers.get(&entry.member_id).copied().unwrap_or("nobody");
@@ -63,7 +84,7 @@ fn entries(round: &Round<'_>, wrong: &mut Vec<String>) {
     };
     same("entries", expected, fixed.map(line).collect(), wrong);
     first_spendings(round, &numbers, wrong);
-    for entry in round.seen.found.entries.iter().filter(|entry| of_budget(entry)) {
+    for entry in round.seen.found.entries.iter().filter(|entry| entry.kind == "bonus" && of_budget(entry)) {
         limited(round, entry, wrong);
     }
 }
@@ -87,9 +108,14 @@ fn others(round: &Round<'_>, wrong: &mut Vec<String>) {
         .filter(|other| other.due() > 0)
         .map(|other| format!("{} {}/{} {}", member(other), other.store, other.number, other.due()));
     let line = |(entry, member): (&EntryRow, &str)| format!("{member} {}/{} {}", entry.store, entry.document, entry.points);
-    same("purchases", washed.collect(), found().filter(|(entry, _)| entry.rule == free).map(line).collect(), wrong);
+    same(
+        "purchases",
+        washed.collect(),
+        found().filter(|(entry, _)| entry.kind == "partner" && entry.rule == free).map(line).collect(),
+        wrong,
+    );
     let mut granted = 0;
-    for (entry, _) in found().filter(|(entry, _)| entry.rule == limited) {
+    for (entry, _) in found().filter(|(entry, _)| entry.kind == "partner" && entry.rule == limited) {
         granted += entry.points;
         let due = by_document.get(&(entry.store.as_str(), entry.document.as_str())).map_or(0, |other| other.due());
         if !(1..=due).contains(&entry.points) {
@@ -106,23 +132,34 @@ fn numbers<'a>(round: &'a Round<'_>) -> BTreeMap<Uuid, &'a str> {
     round.seen.found.members.iter().map(|(number, id)| (*id, number.as_str())).collect()
 }
 
-fn campaign_of(entry: &EntryRow) -> Option<&str> {
+/// The campaign whose bonus an entry is.
+pub(super) fn campaign_of(entry: &EntryRow) -> Option<&str> {
     entry.rule.strip_prefix("campaign:")?.split('@').next()
 }
 
-/// Whoever spent has the grant, once; whichever of the bills brought it.
+/// Whoever spent was granted it, whichever of the bills brought it; of the grants one stands as long as any bill counts as spending.
 fn first_spendings(round: &Round<'_>, numbers: &BTreeMap<Uuid, &str>, wrong: &mut Vec<String>) {
-    let spenders: BTreeSet<&str> = accepted(round).filter(|(_, bill, _)| bill.earned.spending).map(|(_, _, member)| member).collect();
-    let expected = spenders.iter().map(|member| format!("{member} {FIRST_SPENDING} ordinal 1"));
-    let granted: Vec<&EntryRow> = round.seen.found.entries.iter().filter(|entry| entry.kind == "first_spending").collect();
-    let found = granted
-        .iter()
-        .map(|entry| format!("{} {} ordinal {}", numbers.get(&entry.member_id).copied().unwrap_or("nobody"), entry.points, entry.ordinal));
-    same("first spendings", expected.collect(), found.collect(), wrong);
-    for entry in granted {
+    let of = |which: fn(&ExpectedBill) -> bool| -> BTreeSet<&str> {
+        accepted(round).filter(|(_, bill, _)| which(bill)).map(|(_, _, member)| member).collect()
+    };
+    let (spent, still) = (of(|bill| bill.earned.spending), of(ExpectedBill::still_spending));
+    let taken = taken_back(&round.seen.found.entries);
+    let mut grants: BTreeMap<&str, Vec<&EntryRow>> = spent.iter().map(|member| (*member, Vec::new())).collect();
+    for entry in round.seen.found.entries.iter().filter(|entry| entry.kind == "first_spending") {
+        grants.entry(numbers.get(&entry.member_id).copied().unwrap_or("nobody")).or_default().push(entry);
         let bill = round.expected.bills.get(&(entry.store.clone(), entry.document.clone()));
         if !bill.is_some_and(|bill| bill.earned.spending && entry.expires_on == bill.expires_on) {
             wrong.push(format!("first spending by {}/{}, which is no spending", entry.store, entry.document));
+        }
+    }
+    for (member, mut grants) in grants {
+        grants.sort_by_key(|entry| entry.ordinal);
+        let ordinals = grants.iter().map(|entry| entry.ordinal).eq(1..=i32::try_from(grants.len()).unwrap_or(0));
+        let rest = |entry: &&EntryRow| entry.points - taken.get(&entry.entry_id).copied().unwrap_or(0);
+        let rests: Vec<i64> = grants.iter().map(rest).filter(|rest| *rest != 0).collect();
+        let stands: &[i64] = if still.contains(member) { &[FIRST_SPENDING] } else { &[] };
+        if grants.is_empty() || !ordinals || rests != stands || grants.iter().any(|entry| entry.points != FIRST_SPENDING) {
+            wrong.push(format!("{member}: first spendings {:?}, of which {rests:?} stand, must be {stands:?}", grants.len()));
         }
     }
 }
@@ -135,47 +172,6 @@ fn limited(round: &Round<'_>, entry: &EntryRow, wrong: &mut Vec<String>) {
     });
     if !due.is_some_and(|(_, due)| (1..=*due).contains(&entry.points)) {
         wrong.push(format!("{}/{} was granted {} by {}, due {due:?}", entry.store, entry.document, entry.points, entry.rule));
-    }
-}
-
-/// Balances are the sums of entries and of lots; chains hold; all accounts sum to zero.
-fn accounts(round: &Round<'_>, wrong: &mut Vec<String>) {
-    let found = &round.seen.found;
-    let mut issued: BTreeMap<&str, i64> = BTreeMap::new();
-    let mut total = 0;
-    for account in &found.accounts {
-        let own: Vec<&EntryRow> = found.entries.iter().filter(|entry| entry.member_id == account.member_id).collect();
-        let sum: i64 = own.iter().map(|entry| entry.points).sum();
-        let number = &account.member_no;
-        if (account.active, account.lifetime, account.in_lots, account.rest) != (sum, sum, sum, 0) {
-            let (active, lots) = (account.active, account.in_lots);
-            wrong.push(format!(
-                "{number}: entries sum to {sum}, the account says {active}, its lots hold {lots}, other balances {}",
-                account.rest
-            ));
-        }
-        let mut head = chain::GENESIS.to_vec();
-        for (place, entry) in own.iter().enumerate() {
-            head = chain::hash_behind(&head, entry);
-            if entry.sequence != i64::try_from(place).unwrap_or(0) + 1 || entry.hash != head {
-                wrong.push(format!("{number}: the chain breaks at place {} ({}/{})", place + 1, entry.store, entry.document));
-                break;
-            }
-            let partner = entry.rule.strip_prefix("partner:").and_then(|rule| rule.split('@').next());
-            let debit = partner.map_or_else(|| format!("issued:{}", entry.store), |code| format!("partner:{code}"));
-            if entry.debit != debit || entry.credit != "active" || entry.pending || entry.qualifying == partner.is_some() {
-                wrong.push(format!("{number}: an entry from {} to {}", entry.debit, entry.credit));
-            }
-            *issued.entry(&entry.debit).or_default() -= entry.points;
-        }
-        if account.head != head || usize::try_from(account.sequence).ok() != Some(own.len()) {
-            wrong.push(format!("{number}: the account's head is not its last entry's"));
-        }
-        total += account.active;
-    }
-    let issued: i64 = issued.values().sum();
-    if total + issued != 0 {
-        wrong.push(format!("all accounts sum to {}", total + issued));
     }
 }
 
@@ -206,12 +202,12 @@ fn accruals(round: &Round<'_>, wrong: &mut Vec<String>) {
     same("accruals", expected.collect(), found.collect(), wrong);
 }
 
-/// Everything was assessed once; what was granted is what was posted; budgets hold and nothing of them is left over.
+/// Everything was assessed once; what was granted is what was posted.
 fn campaigns(round: &Round<'_>, wrong: &mut Vec<String>) {
     let found = &round.seen.found;
     let name = |(store, document): &DocumentKey| format!("{store}/{document}");
     same("assessments", accepted(round).map(|(key, _, _)| name(key)).collect(), found.assessed.iter().map(name).collect(), wrong);
-    let posted = found.entries.iter().filter_map(|entry| {
+    let posted = found.entries.iter().filter(|entry| entry.kind == "bonus").filter_map(|entry| {
         Some(format!("{} {}/{} {} {}", campaign_of(entry)?, entry.store, entry.document, entry.category, entry.points))
     });
     let granted = found
@@ -219,21 +215,13 @@ fn campaigns(round: &Round<'_>, wrong: &mut Vec<String>) {
         .iter()
         .map(|((campaign, store, document, category), points)| format!("{campaign} {store}/{document} {category} {points}"));
     same("bonuses granted and posted", granted.collect(), posted.collect(), wrong);
-    for campaign in round.expected.budgets.keys() {
-        let of_it = |((code, ..), points): (&(String, String, String, String), &i64)| (code == campaign).then_some(*points);
-        let granted: i64 = found.participations.iter().filter_map(of_it).sum();
-        let (counted, due) = (found.budgets.get(campaign).copied().unwrap_or(0), round.expected.granted(campaign));
-        if granted != due || counted != due {
-            wrong.push(format!("{campaign} must grant {due}, has granted {granted} and counted {counted}"));
-        }
-    }
 }
 
 fn standings(round: &Round<'_>, wrong: &mut Vec<String>) {
     let found = &round.seen.found;
     let mut by_document: BTreeMap<DocumentKey, i64> = accepted(round).map(|(key, _, _)| (key.clone(), 0)).collect();
     by_document.extend(round.plan.others.iter().map(|other| ((other.store.clone(), other.number.clone()), 0)));
-    for entry in found.entries.iter().filter(|entry| entry.qualifying) {
+    for entry in found.entries.iter().filter(|entry| entry.qualifying && gives(entry)) {
         *by_document.entry((entry.store.clone(), entry.document.clone())).or_default() += entry.points;
     }
     let line = |((store, document), points): (&DocumentKey, &i64)| format!("{store}/{document} {points}");
@@ -247,9 +235,19 @@ fn standings(round: &Round<'_>, wrong: &mut Vec<String>) {
     );
     for standing in &found.standings {
         let own = found.entries.iter().filter(|entry| entry.qualifying && found.members.get(&standing.member_no) == Some(&entry.member_id));
-        let active: i64 = own.map(|entry| entry.points).sum();
+        let signed = |entry: &EntryRow| {
+            if gives(entry) {
+                entry.points
+            } else if entry.kind == "reversal" {
+                -entry.points
+            } else {
+                0
+            }
+        };
+        let active: i64 = own.map(signed).sum();
         let step = tier(active);
-        let changes = if step == 0 { 0..=0 } else { 1..=i64::try_from(step).unwrap_or(0) };
+        // What was taken back may have led up and down again.
+        let changes = i64::from(step > 0)..;
         if standing.qualifying != active || standing.tier.as_deref() != Some(TIERS[step].0) || !changes.contains(&standing.changes) {
             let (tier, points) = (standing.tier.as_deref().unwrap_or("no tier"), standing.qualifying);
             wrong.push(format!(

@@ -1,11 +1,18 @@
 //! What must have come out against what has: every difference, in words.
 
+mod back;
+pub mod days;
 mod events;
+mod kinds;
 mod ledger;
 mod receipts;
+mod replay;
+mod till;
 mod told;
 
 use std::collections::BTreeSet;
+
+pub use kinds::kinds;
 
 use crate::{
     follow::Heard,
@@ -14,6 +21,7 @@ use crate::{
     model::Expected,
     plan::Plan,
     stores::{Desk, Sent},
+    tills::Tills,
 };
 
 /// A round as it was seen.
@@ -23,6 +31,8 @@ pub struct Seen {
     pub found: Found,
     /// What the counters were answered.
     pub desk: Desk,
+    /// What the tills were answered.
+    pub tills: Tills,
     /// What the stores sent.
     pub sent: Sent,
     /// What the stores were answered.
@@ -53,6 +63,9 @@ pub fn differences(plan: &Plan, expected: &Expected, seen: &Seen) -> Vec<String>
     members(&round, &mut wrong);
     receipts::compare(&round, &mut wrong);
     ledger::compare(&round, &mut wrong);
+    replay::compare(&seen.found, &mut wrong);
+    back::compare(&round, &mut wrong);
+    till::compare(&round, &mut wrong);
     events::compare(&round, &mut wrong);
     told::compare(&round, &mut wrong);
     dead_letters(&round, &mut wrong);

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Round;
+use super::{Round, ledger::is_accepted};
 use crate::{
     follow::Heard,
-    plan::What,
+    plan::{What, corrections::Correction},
     stores::{bill_of, sha256},
 };
 
@@ -28,6 +28,7 @@ pub(super) fn compare(round: &Round<'_>, wrong: &mut Vec<String>) {
     each_content(round, &by_content, wrong);
     each_bill(round, &by_content, wrong);
     each_other(round, &by_content, wrong);
+    each_correction(round, &by_content, wrong);
 }
 
 fn statuses<'a>(receipts: &[&'a Heard], status: &str) -> Vec<&'a Heard> {
@@ -66,6 +67,27 @@ fn each_other(round: &Round<'_>, by_content: &OfContent<'_>, wrong: &mut Vec<Str
         let count = |status| statuses(receipts, status).len();
         if count("accepted") != 1 || count("parked") > 1 || count("rejected") > 0 {
             wrong.push(format!("{} {}/{} was answered {receipts:?}", other.kind.document(), other.store, other.number));
+        }
+    }
+}
+
+/// Every refund and void was accepted once, behind its bill; or it waits for that.
+fn each_correction(round: &Round<'_>, by_content: &OfContent<'_>, wrong: &mut Vec<String>) {
+    let mut hashes: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+    for sending in &round.plan.sendings {
+        if let What::Correction(place) = sending.what {
+            hashes.entry(place).or_default().insert(sha256(&sending.bytes));
+        }
+    }
+    for (place, hashes) in hashes {
+        let correction = &round.plan.corrections[place];
+        let receipts: Vec<&Heard> = hashes.iter().filter_map(|hash| by_content.get(hash.as_str())).flatten().copied().collect();
+        let count = |status| statuses(&receipts, status).len();
+        let (accepted, parked, rejected) = (count("accepted"), count("parked"), count("rejected"));
+        let fits = if is_accepted(round, correction) { accepted == 1 && parked <= 1 } else { accepted == 0 && parked == 1 };
+        if !fits || rejected > 0 {
+            let Correction { store, number, .. } = correction;
+            wrong.push(format!("{} {store}/{number}: {accepted} times accepted, {parked} parked, {rejected} refused", correction.kind()));
         }
     }
 }

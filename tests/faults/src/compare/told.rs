@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Round, same};
+use super::{Round, replay::gives, same};
 use crate::{
+    follow::Heard,
     found::SendRow,
     gateway::fate_of,
     plan::{others::Kind, people::Person},
@@ -33,6 +34,7 @@ pub(super) fn compare(round: &Round<'_>, wrong: &mut Vec<String>) {
     }
     same("messages that customers got", commanded.into_iter().collect(), round.seen.inboxes.keys().cloned().collect(), wrong);
     let by_document = points_by_document(round);
+    let taken = taken_at_once(round);
     let sends: BTreeMap<String, &SendRow> = found.sends.iter().map(|send| (send.notification_id.to_string(), send)).collect();
     for (id, contents) in &round.seen.inboxes {
         let send = sends.get(id);
@@ -50,15 +52,36 @@ pub(super) fn compare(round: &Round<'_>, wrong: &mut Vec<String>) {
         if send.kind == "points_earned" && told != points {
             wrong.push(format!("message {id} tells of {told:?} points, posted {points:?}"));
         }
+        let fits = |points: &BTreeSet<i64>| told.as_ref().is_some_and(|told| points.iter().any(|points| points.to_string() == *told));
+        if send.kind == "points_reversed" && !taken.get(&send.business_key).is_some_and(fits) {
+            wrong.push(format!("message {id} tells of {told:?} points taken back, {:?} were", taken.get(&send.business_key)));
+        }
     }
 }
 
 fn points_by_document(round: &Round<'_>) -> BTreeMap<String, i64> {
     let mut points: BTreeMap<String, i64> = BTreeMap::new();
-    for entry in &round.seen.found.entries {
+    for entry in round.seen.found.entries.iter().filter(|entry| gives(entry)) {
         *points.entry(format!("{}/{}", entry.store, entry.document)).or_default() += entry.points;
     }
     points
+}
+
+fn reversal_key(event: &Heard) -> String {
+    format!("{}/{}/{}", event.text("correction"), event.text("store"), event.text("number"))
+}
+
+/// Points by correction; one that came before campaign's answer takes the bonus in a second event, of which nobody is told.
+fn taken_at_once(round: &Round<'_>) -> BTreeMap<String, BTreeSet<i64>> {
+    let mut taken: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
+    for event in round.seen.events.iter().filter(|event| event.subject.starts_with("evt.points.reversed.")) {
+        let entries = event.data()["entries"].as_array().into_iter().flatten();
+        let points: i64 = entries.filter_map(|entry| entry["points"].as_i64()).sum();
+        if points > 0 {
+            taken.entry(reversal_key(event)).or_default().insert(points);
+        }
+    }
+    taken
 }
 
 /// Every registration, every accrual with points, every step up, every countable benefit has its row, and nothing else has.
@@ -78,12 +101,23 @@ fn occasions(round: &Round<'_>, wrong: &mut Vec<String>) {
         };
         Some(format!("{} {kind} {source}{document}", owner.get(document)?))
     });
-    let steps = found.standings.iter().flat_map(|standing| {
-        let id = found.members.get(&standing.member_no).map(ToString::to_string).unwrap_or_default();
-        (1..=standing.changes).map(move |ordinal| format!("{id} tier_upgraded {ordinal}"))
-    });
+    let mut steps: Vec<String> = ["upgraded", "downgraded"]
+        .into_iter()
+        .flat_map(|way| {
+            let step = move |event: &Heard| format!("{} tier_{way} {}", event.text("member_id"), event.data()["ordinal"]);
+            let subject = format!("evt.tier.{way}.");
+            round.seen.events.iter().filter(|event| event.subject.starts_with(&subject)).map(step).collect::<Vec<String>>()
+        })
+        .collect();
+    // A broker that forgot hears some of them again.
+    steps.sort();
+    steps.dedup();
+    let owner_of: BTreeMap<String, String> =
+        round.seen.events.iter().map(|event| (reversal_key(event), event.text("member_id").to_owned())).collect();
+    let taken = taken_at_once(round);
+    let reversed = taken.keys().filter_map(|key| Some(format!("{} points_reversed {key}", owner_of.get(key)?)));
     let granted = found.entitlements.iter().map(|(member, entitlement)| format!("{member} entitlement_granted {entitlement}"));
-    let expected = welcomes.chain(earned).chain(steps).chain(granted).collect();
+    let expected = welcomes.chain(earned).chain(steps).chain(granted).chain(reversed).collect();
     let sends = found.sends.iter().map(|send| format!("{} {} {}", send.member_id, send.kind, send.business_key));
     same("occasions", expected, sends.collect(), wrong);
 }

@@ -2,15 +2,20 @@
 
 pub mod chain;
 pub mod earn;
+pub mod net;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 
-use self::earn::Earned;
+use self::{
+    earn::Earned,
+    net::{Net, TakenBack},
+};
 use crate::plan::{
     Offer, Plan,
-    bills::Customer,
+    bills::{Bill, Customer},
+    corrections::Change,
     others::{Kind, Other},
 };
 
@@ -32,6 +37,12 @@ pub struct ExpectedBill {
     pub bonus: BTreeMap<(String, &'static str), i64>,
     /// What the campaign with a budget would add.
     pub limited: BTreeMap<(String, &'static str), i64>,
+    /// What was taken back of it.
+    pub back: TakenBack,
+    /// What is left of it, if anything was to be taken back.
+    pub net: Option<Net>,
+    /// More was paid back of a line than it had cost.
+    pub too_much: bool,
 }
 
 /// What must come out.
@@ -41,6 +52,10 @@ pub struct Expected {
     pub bills: BTreeMap<DocumentKey, ExpectedBill>,
     /// The limits of campaigns that have one, by code.
     pub budgets: BTreeMap<String, i64>,
+    /// Of these: what goes back to them while they run.
+    pub running: BTreeSet<String>,
+    /// Factors of campaigns, in basis points.
+    pub factors: BTreeMap<String, i64>,
     /// What the partner with a budget may grant: less than is due of it.
     pub fuel: i64,
 }
@@ -49,6 +64,7 @@ impl Expected {
     /// Plays the plan on paper.
     pub fn of(plan: &Plan) -> Self {
         let mut bills = BTreeMap::new();
+        let mut all_back = taken_back(plan);
         let (mut due, mut budgets): (BTreeMap<String, i64>, BTreeMap<String, i64>) = (BTreeMap::new(), BTreeMap::new());
         for bill in &plan.bills {
             let earned = Earned::of(bill);
@@ -65,8 +81,13 @@ impl Expected {
                     *due.entry(offer.code.clone()).or_default() += points;
                 }
             }
-            let expected = ExpectedBill { person, earned, day: bill.day, expires_on: earn::expires_on(bill.day), bonus, limited };
-            bills.insert((bill.store.clone(), bill.number.clone()), expected);
+            let key = key_of(bill);
+            let back = all_back.remove(&key).filter(|_| person.is_some());
+            let net = back.as_ref().map(|back| Net::of(bill, &earned, back));
+            let too_much = back.as_ref().is_some_and(|back| back.is_too_much(bill));
+            let expires_on = earn::expires_on(bill.day);
+            let back = back.unwrap_or_default();
+            bills.insert(key, ExpectedBill { person, earned, day: bill.day, expires_on, bonus, limited, back, net, too_much });
         }
         for offer in &plan.offers {
             if let Some(permille) = offer.covers {
@@ -75,13 +96,57 @@ impl Expected {
             }
         }
         let due: i64 = plan.others.iter().filter(|other| other.kind == Kind::Fuel).map(Other::due).sum();
-        Self { bills, budgets, fuel: (due * 6 / 10).max(1) }
+        Self {
+            bills,
+            budgets,
+            running: plan.offers.iter().filter(|offer| offer.to >= plan.today).map(|offer| offer.code.clone()).collect(),
+            factors: plan.offers.iter().map(|offer| (offer.code.clone(), offer.factor_basis_points)).collect(),
+            fuel: (due * 6 / 10).max(1),
+        }
     }
 
-    /// What a campaign with a budget grants in all: no more than is due, no more than it has.
-    pub fn granted(&self, campaign: &str) -> i64 {
+    /// What is due of a campaign with a budget, before anything is taken back.
+    pub fn due(&self, campaign: &str) -> i64 {
         let due = |bill: &ExpectedBill| bill.limited.iter().filter(|((code, _), _)| code == campaign).map(|(_, due)| due).sum::<i64>();
-        let due: i64 = self.bills.values().map(due).sum();
-        due.min(self.budgets.get(campaign).copied().unwrap_or(i64::MAX))
+        self.bills.values().map(due).sum()
+    }
+}
+
+fn key_of(bill: &Bill) -> DocumentKey {
+    (bill.store.clone(), bill.number.clone())
+}
+
+/// What is taken back of each bill; a bill in another one's place counts where its customer is known.
+fn taken_back(plan: &Plan) -> BTreeMap<DocumentKey, TakenBack> {
+    let mut all: BTreeMap<DocumentKey, TakenBack> = BTreeMap::new();
+    for correction in &plan.corrections {
+        let Some(bill) = correction.bill else { continue };
+        let back = all.entry(key_of(&plan.bills[bill])).or_default();
+        match &correction.change {
+            Change::Refund(lines) => {
+                back.refunds += 1;
+                lines.iter().for_each(|(line, fen)| *back.refunded.entry(*line).or_default() += fen);
+            }
+            Change::Void => back.voids += 1,
+        }
+    }
+    for bill in &plan.bills {
+        if let (Some(replaces), Customer::Known(..)) = (&bill.replaces, &bill.customer) {
+            all.entry((bill.store.clone(), replaces.clone())).or_default().replaced += 1;
+        }
+    }
+    all
+}
+
+impl ExpectedBill {
+    /// What a category's base is in the end.
+    pub fn base_left(&self, category: &str) -> i64 {
+        let categories = self.net.as_ref().map_or(&self.earned.categories, |net| &net.categories);
+        categories.get(category).map_or(0, |(_, base)| *base)
+    }
+
+    /// Whether it counts as spending in the end.
+    pub fn still_spending(&self) -> bool {
+        self.net.as_ref().map_or(self.earned.spending, |net| net.spending)
     }
 }

@@ -37,7 +37,8 @@ use crate::{
     season::begin,
     settle::settle,
     site::Site,
-    stores::{Desk, Progress, of_stores, register},
+    stores::{Desk, Progress, of_stores, register_all},
+    tills::Tills,
 };
 
 /// How much more is offered than was brought through.
@@ -112,7 +113,7 @@ impl Round {
         let processes = processes.into_iter().filter_map(|(name, pid)| Some((name, pid?))).collect();
         let watch = Watch::start(self.ears.nats.clone(), processes, Arc::clone(&self.ears.events));
         let progress = Progress::default();
-        let registering = tokio::spawn(register(self.ears.nats.clone(), Arc::clone(&self.plan), progress.clone()));
+        let registering = tokio::spawn(register_all(self.ears.nats.clone(), Arc::clone(&self.plan), progress.clone()));
         let stores = Stores::new(self.ears.nats.clone(), Arc::clone(&self.ears.receipts), &self.plan.sendings);
         let pace = self.calibrate(&stores).await?;
         let a_second = (pace * TIMES).clamp(TIMES, OFFERED_AT_MOST);
@@ -276,6 +277,7 @@ impl Round {
         let seen = compare::Seen {
             found,
             desk,
+            tills: Tills::default(),
             sent: flooded.sent,
             receipts: of_stores(ears.receipts.since(0), &plan.stores),
             events: of_stores(ears.events.since(0), &plan.stores),

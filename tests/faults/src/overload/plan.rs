@@ -58,6 +58,9 @@ pub fn plan(seed: u64, seconds: u64, today: NaiveDate) -> Plan {
         offer("limited_0", 15_000, day(5), day(2), Some(rng.random_range(300..1_300))),
     ];
     let mut plan = Plan {
+        corrections: Vec::new(),
+        visits: Vec::new(),
+        passing: crate::plan::days::Passing::default(),
         seed,
         today,
         stores,

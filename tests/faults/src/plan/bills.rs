@@ -65,6 +65,8 @@ pub struct Bill {
     pub lines: Vec<Line>,
     /// What is taken off: kind and fen.
     pub reductions: Vec<(&'static str, i64)>,
+    /// The bill in whose place it stands.
+    pub replaces: Option<String>,
     issued_at: String,
     odometer_km: u32,
 }
@@ -89,6 +91,7 @@ impl Bill {
             customer,
             lines,
             reductions,
+            replaces: None,
             issued_at: format!("{day}T{:02}:{:02}:{:02}+08:00", rng.random_range(0..24), rng.random_range(0..60), rng.random_range(0..60)),
             odometer_km: rng.random_range(1_000..150_000),
         }
@@ -111,10 +114,14 @@ impl Bill {
         };
         let lines: Vec<Value> = self.lines.iter().enumerate().map(line).collect();
         let off: Vec<Value> = self.reductions.iter().map(|(kind, fen)| json!({ "kind": kind, "amount": yuan(*fen) })).collect();
-        json!({
+        let mut document = json!({
             "store": self.store, "invoice_no": self.number, "issued_at": self.issued_at, "customer": customer, "currency": "CNY",
             "odometer_km": self.odometer_km + u32::from(further), "lines": lines, "reductions": off,
-        })
+        });
+        if let Some(replaces) = &self.replaces {
+            document["replaces"] = json!(replaces);
+        }
+        document
     }
 
     /// A CloudEvent around a document, as half of the stores send it.
@@ -153,6 +160,7 @@ fn reduction(rng: &mut StdRng) -> i64 {
     if rng.random_bool(0.1) { rng.random_range(50_000..200_000) } else { rng.random_range(1..5_000) }
 }
 
-fn yuan(fen: i64) -> String {
+/// As it stands in documents.
+pub(super) fn yuan(fen: i64) -> String {
     format!("{}.{:02}", fen / 100, fen % 100)
 }

@@ -55,8 +55,8 @@ impl Trap {
         let place = if rng.random_bool(0.15) { "any" } else { PLACES.choose(rng).copied().unwrap_or("any") };
         let service = match place {
             // Who is asked to change something; and only poison is set aside, mostly by points.
-            _ if place.starts_with("endpoint.") => "member",
-            "runner.set_aside" => "points",
+            _ if place.starts_with("endpoint.") => ["member", "points"].choose(rng).copied().unwrap_or("points"),
+            "runner.set_aside" | "job.handled" => "points",
             _ => if rng.random_bool(0.6) { BUSY.choose(rng) } else { SERVICES.choose(rng) }.copied().unwrap_or("points"),
         };
         let nth = match place {

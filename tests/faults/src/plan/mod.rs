@@ -2,20 +2,26 @@
 //! from a seed.
 
 pub mod bills;
+pub mod corrections;
+pub mod days;
 pub mod faults;
 pub mod others;
 pub mod people;
 pub mod strays;
+pub mod visits;
 
 use chrono::{Days, NaiveDate};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use self::{
     bills::{Bill, Customer},
+    corrections::Correction,
+    days::Passing,
     faults::{Fault, Layout, Trap},
     others::Other,
     people::Person,
     strays::{Stray, WAYS},
+    visits::Visit,
 };
 
 /// A campaign of the round.
@@ -42,6 +48,8 @@ pub enum What {
     Stray(usize),
     /// No bill, by its place.
     Other(usize),
+    /// This refund or void.
+    Correction(usize),
 }
 
 /// One message of a store.
@@ -81,6 +89,10 @@ pub struct Plan {
     pub bills: Vec<Bill>,
     /// What else they report.
     pub others: Vec<Other>,
+    /// What they take back.
+    pub corrections: Vec<Correction>,
+    /// Who pays with points.
+    pub visits: Vec<Visit>,
     /// Which of the season's rounds it is.
     pub place: usize,
     /// Bills that come with two contents: one is accepted, the other a conflict.
@@ -99,6 +111,8 @@ pub struct Plan {
     pub traps: Vec<Vec<Trap>>,
     /// What else goes wrong.
     pub faults: Vec<Fault>,
+    /// Days that pass in the end.
+    pub passing: Passing,
 }
 
 impl Plan {
@@ -109,7 +123,8 @@ impl Plan {
         let stores: Vec<String> = ["A", "B", "C"].map(|letter| format!("F{place:02}{letter}")).into();
         let people: Vec<Person> = (0..rng.random_range(12..=40)).map(|number| Person::new(rng, place, number, &stores, today)).collect();
         let count = rng.random_range(80..=260);
-        let bills: Vec<Bill> = (0..count).map(|number| Bill::new(rng, seed, number, &people, &stores, today)).collect();
+        let mut bills: Vec<Bill> = (0..count).map(|number| Bill::new(rng, seed, number, &people, &stores, today)).collect();
+        corrections::replace(rng, &mut bills);
         let mut strays = Vec::new();
         for bill in &bills {
             if rng.random_bool(0.06) {
@@ -127,17 +142,41 @@ impl Plan {
                 code: format!("limited_{place}"),
                 factor_basis_points: 15_000,
                 from: day(5),
-                to: day(2),
+                // While it runs, what is taken back is the budget's again.
+                to: if rng.random_bool(0.6) { today + Days::new(20) } else { day(2) },
                 covers: Some(rng.random_range(100..1_300)),
             },
         ];
         let others: Vec<Other> =
             (0..rng.random_range(30..=90)).map(|number| Other::new(rng, (seed, place, number), &people, &stores, today)).collect();
+        let corrections = corrections::corrections(rng, seed, &bills, today);
         mix(rng, &mut sendings, &others, place, &people);
+        mix_corrections(rng, &mut sendings, &corrections);
+        let visits = visits::visits(rng, people.len(), &bills, &corrections, &stores);
         let poison = (0..rng.random_range(0..=2)).map(|number| poison(rng, seed, number, &stores[0])).collect();
         let layout = Layout::new(rng);
         let (traps, faults) = faults::faults(rng, layout.copies.len());
-        Self { seed, today, stores, people, bills, others, place, contested, strays, sendings, offers, poison, layout, traps, faults }
+        let passing = Passing::new(rng, people.len(), layout.copies.len(), &stores, today);
+        Self {
+            seed,
+            today,
+            stores,
+            people,
+            bills,
+            others,
+            corrections,
+            visits,
+            place,
+            contested,
+            strays,
+            sendings,
+            offers,
+            poison,
+            layout,
+            traps,
+            faults,
+            passing,
+        }
     }
 }
 
@@ -170,7 +209,7 @@ fn meet(rng: &mut StdRng, sendings: &mut Vec<Sending>, bills: &[Bill], people: &
             Customer::Known(person, _) => Some(people[person].registers_at).filter(|at| *at > 0),
             Customer::Stranger(_) => None,
         },
-        What::Stray(_) | What::Other(_) => None,
+        What::Stray(_) | What::Other(_) | What::Correction(_) => None,
     };
     let count = sendings.len();
     let mut placed: Vec<(usize, Sending)> = Vec::with_capacity(count);
@@ -189,6 +228,18 @@ fn mix(rng: &mut StdRng, sendings: &mut Vec<Sending>, others: &[Other], round: u
         let bytes = other.document(round, people).to_string().into_bytes();
         for _ in 0..times(rng) {
             let sending = Sending { what: What::Other(place), subject: other.subject(), bytes: bytes.clone() };
+            sendings.insert(rng.random_range(0..=sendings.len()), sending);
+        }
+    }
+}
+
+/// And so does what takes something back, before its bill or behind it.
+fn mix_corrections(rng: &mut StdRng, sendings: &mut Vec<Sending>, corrections: &[Correction]) {
+    for (place, correction) in corrections.iter().enumerate() {
+        for copy in 0..times(rng) {
+            let document = if copy % 2 == 1 { correction.structured(copy / 4) } else { correction.document() };
+            let sending =
+                Sending { what: What::Correction(place), subject: correction.subject(), bytes: document.to_string().into_bytes() };
             sendings.insert(rng.random_range(0..=sendings.len()), sending);
         }
     }

@@ -27,6 +27,7 @@ pub struct Person {
     /// Somebody else at the store registers them once more.
     pub asked_again: bool,
     owned_since: NaiveDate,
+    birthday: String,
 }
 
 impl Person {
@@ -49,6 +50,8 @@ impl Person {
             registers_at: if late { rng.random_range(300..900) } else { 0 },
             asked: if rng.random_bool(0.3) { rng.random_range(2..6) } else { 1 },
             asked_again: rng.random_bool(0.15),
+            // Nobody's comes while a season is played.
+            birthday: (today + Days::new(180)).format("1992-%m-%d").to_string(),
             owned_since: today - Days::new(rng.random_range(60..2_000)),
         }
     }
@@ -57,7 +60,7 @@ impl Person {
     pub fn request(&self, operation: &str) -> Value {
         let consents: &[&str] = if self.consents { &["sms:service"] } else { &[] };
         json!({
-            "operation_id": operation, "store": self.store, "name": "欧阳晓明", "phone": self.phone, "birthday": "1990-05-01",
+            "operation_id": operation, "store": self.store, "name": "欧阳晓明", "phone": self.phone, "birthday": self.birthday,
             "consents": consents, "store_confirmed": true,
             "vehicles": [{ "vin": self.vin, "plate": self.plate, "owned_since": self.owned_since }],
         })
