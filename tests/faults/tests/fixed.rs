@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jifen_faults::season::play_season;
 
 /// Chosen for what happens in them, see docs/RELIABILITY.md.
-const SEEDS: [u64; 2] = [7002, 7003];
+const SEEDS: [u64; 2] = [7344, 7634];
 
 /// What the rounds must have had between them, whoever was first: a generator that loses a kind says so here.
 const KINDS: [&str; 18] = [
