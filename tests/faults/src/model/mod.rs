@@ -125,7 +125,9 @@ fn taken_back(plan: &Plan) -> BTreeMap<DocumentKey, TakenBack> {
         match &correction.change {
             Change::Refund(lines) => {
                 back.refunds += 1;
-                lines.iter().for_each(|(line, fen)| *back.refunded.entry(*line).or_default() += fen);
+                for (line, fen) in lines {
+                    *back.refunded.entry(*line).or_default() += fen;
+                }
             }
             Change::Void => back.voids += 1,
         }
