@@ -5,8 +5,8 @@ use jifen_runtime::Service;
 
 use crate::{
     endpoints::{
-        ActivateMember, AnnounceMembers, BatchContacts, ChangeConsent, CountMembers, GetMember, RegisterMembers, SearchMembers, SendCode,
-        UpdateMember,
+        ActivateMember, AnnounceMembers, BatchContacts, ChangeConsent, CountMembers, GetMember, ListMembers, RegisterMembers,
+        SearchMembers, SendCode, UpdateMember,
     },
     handlers::{sign_up::SignUps, vehicle_sold::VehicleSales},
     jobs::lapse::Lapse,
@@ -27,6 +27,7 @@ pub fn service() -> Service {
         .mutates(UpdateMember)
         .mutates(AnnounceMembers)
         .answers(GetMember)
+        .answers(ListMembers)
         .answers(SearchMembers)
         .answers(BatchContacts)
         .answers(CountMembers)

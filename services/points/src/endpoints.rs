@@ -23,6 +23,7 @@ mod members;
 mod moved;
 mod quote;
 mod resolve;
+mod review;
 mod why;
 
 pub use adjustment::{Adjustments, CreateAdjustment, Decide};
@@ -30,9 +31,10 @@ pub use explain::Explain;
 pub use freeze::Freeze;
 pub use hold::CreateHold;
 pub use import::ImportLots;
-pub use lots::{ExtendLots, Lots, ReleasePending, ReviveLots};
+pub use lots::{ExtendLots, Lots, ReviveLots};
 pub use quote::Quote;
-pub use resolve::{CaptureHold, ExtendHold, ReleaseHold, release};
+pub use resolve::{CaptureHold, ExtendHold, ReleaseHold, release, tell_ended};
+pub use review::{RejectPending, ReleasePending};
 
 /// Entries of a page, if the caller doesn't say.
 const PAGE: u32 = 50;

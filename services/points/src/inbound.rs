@@ -6,7 +6,7 @@ use jifen_runtime::Service;
 use crate::{
     endpoints::{
         Account, Adjustments, CaptureHold, Counts, CreateAdjustment, CreateHold, Decide, Entries, Explain, ExtendHold, ExtendLots, Freeze,
-        ImportLots, Lots, Quote, ReleaseHold, ReleasePending, ReviveLots,
+        ImportLots, Lots, Quote, RejectPending, ReleaseHold, ReleasePending, ReviveLots,
     },
     handlers::{
         accrual_assessed::AccrualAssessedHandler, bonus_granted::BonusGrantedHandler, interaction_recorded::InteractionRecordedHandler,
@@ -49,6 +49,7 @@ pub fn service() -> Service {
         .mutates(ExtendLots)
         .mutates(ReviveLots)
         .mutates(ReleasePending)
+        .mutates(RejectPending)
         .mutates(ImportLots)
         .mutates(CreateAdjustment)
         .mutates(Decide::<AdjustmentApprove>::default())

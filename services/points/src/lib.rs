@@ -11,6 +11,8 @@
 //! (every second) ────────────> holds: what is held too long comes back ──────> points.released
 //! ingest.invoice_voided ─────> return_captured: what paid for it comes back ─> points.returned
 //! (daily) ───────────────────> expiry: what ended, and reminders ────────────> points.expired, points.expiring
+//! (a paid visit, staff) ─────> activity, lots: what had ended lives again ────> points.revived
+//! api.points.pending.* ──────> review: pending points let go, or refused ────> points.activated, points.reversed
 //! (every minute) ────────────> seal: signed roots over chains that grew ──────> points.sealed, and a file
 //! (as seals come, daily) ────> settle: what stores owe each other, months closed
 //! (daily) ───────────────────> lapse: what is pending too long goes back ────> points.reversed
@@ -40,7 +42,9 @@ use std::sync::LazyLock;
 
 use sqlx::migrate::Migrator;
 
-pub use endpoints::{CaptureHold, CreateAdjustment, CreateHold, Decide, ExtendHold, Freeze, ImportLots, ReleaseHold};
+pub use endpoints::{
+    CaptureHold, CreateAdjustment, CreateHold, Decide, ExtendHold, Freeze, ImportLots, RejectPending, ReleaseHold, ReleasePending,
+};
 pub use handlers::{
     accrual_assessed::AccrualAssessedHandler, bonus_granted::BonusGrantedHandler, interaction_recorded::InteractionRecordedHandler,
     invoice_accepted::InvoiceAcceptedHandler, invoice_refunded::InvoiceRefundedHandler, invoice_voided::InvoiceVoidedHandler,

@@ -8,17 +8,19 @@ use jifen_contracts::event::{
     AccrualSettled, AccrualSource, Balance, CategoryPaid, CorrectionKind, Earned, FlagReason, Flagged, InvoiceAccepted, PostedEntry,
     Reversed, ReversedEntry, Sealed,
 };
-use jifen_kernel::Points;
+use jifen_kernel::{Points, StoreCode};
 use jifen_proof::Seal;
 
 use crate::{
     domain::{
         account::{Account, Entry},
         activation::PendingEntry,
-        correct::{Change, Taken},
+        correct::{Change, Given, Taken},
         direct::DirectAccrual,
-        net::paid_less,
+        ending::EXPIRED,
+        net::{Correcting, paid_less},
         post_invoice::Valued,
+        review::UnderReview,
     },
     store::{accruals::Settling, corrections::Standing},
 };
@@ -105,17 +107,6 @@ pub fn reversed(standing: &Standing, account: &Account, change: &Change<'_>, tak
     if taken.is_empty() && paid.is_empty() && !visit_lost && !paid_visit_lost {
         return None;
     }
-    let pairs = taken.iter().flat_map(|taken| taken.entries.iter().map(move |entry| (&taken.of, entry)));
-    let entries = pairs.map(|(of, entry)| ReversedEntry {
-        entry_id: entry.movement.entry_id,
-        reverses: of.movement.entry_id,
-        kind: of.movement.kind,
-        rule: of.movement.rule.clone(),
-        category: of.movement.category.clone(),
-        points: entry.movement.points,
-        qualifying: of.movement.qualifying,
-        pending: of.pending,
-    });
     Some(Reversed {
         correction: by.kind,
         number: Some(by.number.clone()),
@@ -126,11 +117,51 @@ pub fn reversed(standing: &Standing, account: &Account, change: &Change<'_>, tak
         member_no: account.member_no.clone(),
         at,
         business_date: standing.business_date,
-        entries: entries.collect(),
+        entries: reversed_entries(taken),
         paid,
         vehicle: standing.vehicle.clone(),
         visit_lost,
         paid_visit_lost,
+        balance: account.balance,
+    })
+}
+
+fn reversed_entries(taken: &[Taken]) -> Vec<ReversedEntry> {
+    let pairs = taken.iter().flat_map(|taken| taken.entries.iter().map(move |entry| (&taken.of, entry)));
+    let entry = |(of, entry): (&Given, &Entry)| ReversedEntry {
+        entry_id: entry.movement.entry_id,
+        reverses: of.movement.entry_id,
+        kind: of.movement.kind,
+        rule: of.movement.rule.clone(),
+        category: of.movement.category.clone(),
+        points: entry.movement.points,
+        qualifying: of.movement.qualifying,
+        pending: of.pending,
+        breakage_of: (entry.debit == EXPIRED).then(|| entry.movement.store.clone()),
+    };
+    pairs.map(entry).collect()
+}
+
+/// Somebody refused pending points of a document; `None` where nothing went back.
+pub fn rejected(account: &Account, of: &UnderReview, by: &Correcting, taken: &[Taken], at: DateTime<Utc>) -> Option<Reversed> {
+    if taken.is_empty() {
+        return None;
+    }
+    Some(Reversed {
+        correction: by.kind,
+        number: Some(by.number.clone()),
+        source: of.source,
+        store: StoreCode::try_new(of.store.as_str()).ok()?,
+        document: of.document.clone(),
+        member_id: account.member_id,
+        member_no: account.member_no.clone(),
+        at,
+        business_date: of.business_date,
+        entries: reversed_entries(taken),
+        paid: Vec::new(),
+        vehicle: None,
+        visit_lost: false,
+        paid_visit_lost: false,
         balance: account.balance,
     })
 }
@@ -160,6 +191,7 @@ pub fn lapsed(account: &Account, business_date: NaiveDate, taken: &[(&PendingEnt
         points: posted.movement.points,
         qualifying: posted.movement.qualifying,
         pending: true,
+        breakage_of: None,
     };
     Some(Reversed {
         correction: CorrectionKind::Lapse,

@@ -30,6 +30,7 @@ fn reversed(of: &Earned, campaign: &str, entry: u128, points: i64, at: &str) -> 
         points: Points(points),
         qualifying: true,
         pending: false,
+        breakage_of: None,
     };
     Reversed {
         correction: CorrectionKind::Refund,

@@ -1,4 +1,4 @@
-//! What can be asked of members: six mutations, four reads.
+//! What can be asked of members: six mutations, five reads.
 
 mod activate;
 mod announce;
@@ -13,7 +13,7 @@ pub use activate::ActivateMember;
 pub use announce::AnnounceMembers;
 pub use change::UpdateMember;
 pub use consent::ChangeConsent;
-pub use reads::{BatchContacts, CountMembers, GetMember, SearchMembers};
+pub use reads::{BatchContacts, CountMembers, GetMember, ListMembers, SearchMembers};
 pub use register::RegisterMembers;
 pub use send_code::SendCode;
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jifen_contracts::{
     Problem, code,
     endpoint::{
-        Contact, Contacts, ContactsReply, ContactsRequest, CountsReply, Empty, MemberCounts, MemberGet, MemberReply, MemberRequest,
-        MemberSearch, MemberSearchReply, MemberSearchRequest,
+        Contact, Contacts, ContactsReply, ContactsRequest, CountsReply, Empty, MemberCounts, MemberGet, MemberList, MemberListReply,
+        MemberListRequest, MemberReply, MemberRequest, MemberSearch, MemberSearchReply, MemberSearchRequest,
     },
 };
 use jifen_kernel::{PersonName, Phone, Plate, Vin};
@@ -36,6 +36,28 @@ impl Query for GetMember {
         let member_no = MemberNo::try_new(&request.member_no).ok_or_else(unknown)?;
         let found = members::list_members(&cx.pool, Some(&member_no), &[]).await.map_err(|error| unavailable(cx, error))?;
         shown(cx, found.into_iter().next().ok_or_else(unknown)?)
+    }
+}
+
+/// One question may name this many members.
+const MAX_LISTED: usize = 1_000;
+
+/// `api.member.member.list`.
+pub struct ListMembers;
+
+impl Query for ListMembers {
+    type Endpoint = MemberList;
+
+    async fn answer(&self, cx: &Ctx, request: MemberListRequest) -> Result<MemberListReply, Problem> {
+        if request.member_nos.len() > MAX_LISTED {
+            let detail = format!("{} members, at most {MAX_LISTED}", request.member_nos.len());
+            return Err(Problem::new(code::REQUEST_MALFORMED).detail(detail).at("/member_nos"));
+        }
+        // A number that nobody can have finds nobody.
+        let numbers: Vec<String> =
+            request.member_nos.iter().filter_map(|number| Some(MemberNo::try_new(number)?.as_str().to_owned())).collect();
+        let members = standings::list_states(&cx.pool, &numbers).await.map_err(|error| unavailable(cx, error))?;
+        Ok(MemberListReply { members })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::NaiveDate;
-use jifen_contracts::endpoint::MemberStatus;
+use jifen_contracts::endpoint::{MemberState, MemberStatus};
 use jifen_kernel::{MemberId, StoreCode};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -80,6 +80,18 @@ pub async fn list_to_warn(tx: &mut PgConnection, day: NaiveDate, limit: i64) -> 
     sqlx::query_scalar!("select member_id from member where warn_on <= $1 order by warn_on, member_id limit $2", day, limit)
         .fetch_all(tx)
         .await
+}
+
+/// The states of the members of these numbers, by number.
+pub async fn list_states(pool: &sqlx::PgPool, numbers: &[String]) -> Result<Vec<MemberState>, sqlx::Error> {
+    let rows = sqlx::query!("select member_no, member_id, status from member where member_no = any($1) order by member_no", numbers)
+        .fetch_all(pool)
+        .await?;
+    let read = rows.into_iter().map(|row| {
+        let status = read_status(row.member_id, &row.status)?;
+        Ok(MemberState { member_id: MemberId(row.member_id), member_no: row.member_no, status })
+    });
+    read.collect()
 }
 
 /// How many members are in each state.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use jifen_contracts::endpoint::{Contacts, ContactsRequest, Empty, MemberCounts, MemberGet, MemberRequest, MemberStatus, RegisterRequest};
+use jifen_contracts::endpoint::{
+    Contacts, ContactsRequest, Empty, MemberCounts, MemberGet, MemberList, MemberListRequest, MemberRequest, MemberStatus, RegisterRequest,
+};
 use jifen_kernel::MemberId;
 use jifen_runtime::ask;
 use uuid::Uuid;
@@ -27,6 +29,26 @@ async fn a_member_is_shown_masked() {
         let problem = ask::<MemberGet>(&bench.caller, &asked).await.expect_err("unknown");
         assert_eq!((problem.code.as_str(), problem.pointer.as_deref()), ("member.unknown", Some("/member_no")), "{unknown:?}");
     }
+    assert!(running.stop().await);
+}
+
+#[tokio::test]
+async fn many_are_asked_for_at_once() {
+    let bench = Bench::start().await;
+    let running = bench.copy().await;
+    let active = bench.must_register(&application("op-1", 1)).await;
+    let waiting = bench.must_register(&RegisterRequest { store_confirmed: false, ..application("op-2", 2) }).await;
+    let names = [&active.member_no, "M1000000016", &waiting.member_no, "", "M\0"].map(ToString::to_string);
+    let answer = ask::<MemberList>(&bench.caller, &MemberListRequest { member_nos: names.to_vec() }).await.expect("members").members;
+    let shown: Vec<_> = answer.iter().map(|found| (found.member_id, found.member_no.as_str(), found.status)).collect();
+    let expected = [
+        (active.member_id, active.member_no.as_str(), MemberStatus::Active),
+        (waiting.member_id, waiting.member_no.as_str(), MemberStatus::Registered),
+    ];
+    assert!(shown.len() == 2 && expected.iter().all(|found| shown.contains(found)), "{shown:?}");
+    let many = MemberListRequest { member_nos: vec![active.member_no.clone(); 1_001] };
+    let problem = ask::<MemberList>(&bench.caller, &many).await.expect_err("too many");
+    assert_eq!((problem.code.as_str(), problem.pointer.as_deref()), ("request.malformed", Some("/member_nos")));
     assert!(running.stop().await);
 }
 

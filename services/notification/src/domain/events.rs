@@ -4,8 +4,8 @@ use jifen_contracts::{
     EventType,
     endpoint::MemberStatus,
     event::{
-        AccrualSettled, AccrualSource, CampaignPreheated, CampaignStarted, EntitlementGranted, EntryKind, Expired, Expiring,
-        MemberActivated, MemberCodeIssued, MemberLapseWarned, MemberLapsed, MemberRegistered, MemberUpdated, MonthDay, Reversed,
+        AccrualSettled, AccrualSource, CampaignPreheated, CampaignStarted, CorrectionKind, EntitlementGranted, EntryKind, Expired,
+        Expiring, MemberActivated, MemberCodeIssued, MemberLapseWarned, MemberLapsed, MemberRegistered, MemberUpdated, MonthDay, Reversed,
         TierDowngradeWarned, TierDowngraded, TierStanding, TierUpgraded,
     },
     program::TaskKind,
@@ -189,10 +189,11 @@ impl Occasional for Expired {
 
 impl Occasional for Reversed {
     /// Once a correction, by what it took first: a bonus that it takes when that is posted is no second message. Nothing where no point
-    /// moves, nor of a lapse: its member was never activated.
+    /// moves, nor of a lapse: its member was never activated; nor where somebody refused points that could never be spent.
     fn occasions(&self) -> Vec<Occasion> {
         let points: Points = self.entries.iter().map(|entry| entry.points).sum();
-        let Some(number) = self.number.as_ref().filter(|_| points.is_positive()) else { return Vec::new() };
+        let is_news = points.is_positive() && self.correction != CorrectionKind::Rejection;
+        let Some(number) = self.number.as_ref().filter(|_| is_news) else { return Vec::new() };
         vec![Occasion {
             member_id: self.member_id,
             business_key: format!("{}/{}/{number}", self.correction.as_str(), self.store),

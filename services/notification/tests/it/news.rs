@@ -212,6 +212,7 @@ async fn points_taken_back_are_told_once_a_correction() {
         points: Points(points),
         qualifying: true,
         pending: false,
+        breakage_of: None,
     };
     let reversed = |correction, number: Option<&str>, points: &[i64]| Reversed {
         correction,
@@ -236,6 +237,7 @@ async fn points_taken_back_are_told_once_a_correction() {
     bench.settle().await;
     bench.publish_all(&[refund, its_bonus, reversed(CorrectionKind::Void, Some("C1"), &[100])]).await;
     bench.publish_all(&[reversed(CorrectionKind::Refund, Some("C2"), &[]), reversed(CorrectionKind::Lapse, None, &[70])]).await;
+    bench.publish_all(&[reversed(CorrectionKind::Rejection, Some("R1"), &[30])]).await;
     bench.settle().await;
     assert_eq!(
         bench.texts().await,

@@ -57,6 +57,20 @@ pub fn decide_end(
     days.into_iter().map(of_day).collect()
 }
 
+/// What ended by itself, apart from the daily run: day by day.
+pub fn by_day(lots: &[LotPart]) -> Vec<Ended> {
+    let mut days: BTreeMap<NaiveDate, Vec<&LotPart>> = BTreeMap::new();
+    for lot in lots {
+        days.entry(lot.expires_on).or_default().push(lot);
+    }
+    let of_day = |(on, lots): (NaiveDate, Vec<&LotPart>)| Ended {
+        on,
+        funded_by: funded_by(lots.iter().map(|lot| (&lot.store, lot.points))),
+        entries: Vec::new(),
+    };
+    days.into_iter().map(of_day).collect()
+}
+
 /// Sums by funding store, the largest first.
 pub fn funded_by<'a>(points: impl Iterator<Item = (&'a StoreCode, Points)>) -> Vec<FundedPoints> {
     let mut sums: BTreeMap<&StoreCode, Points> = BTreeMap::new();

@@ -97,6 +97,8 @@ pub struct Back {
     pub repaid: Points,
     /// Of these: ended, since their last day was over.
     pub expired: Points,
+    /// What ended, lot by lot.
+    pub ended: Vec<LotPart>,
 }
 
 /// The account of a store where points are spent.
@@ -261,6 +263,7 @@ impl Back {
                 let ended = Movement::of_lot(&over, EntryKind::Expiry, (now.next_id)(), now.at);
                 let movement = Movement { rule: format!("expiry@{version}"), ..ended };
                 self.entries.push(account.transfer(Side::Active, Side::Outside(EXPIRED.to_owned()), movement));
+                self.ended.push(over);
             }
         }
     }

@@ -23,6 +23,7 @@ pub mod post_invoice;
 #[cfg(test)]
 mod properties;
 pub mod quote;
+pub mod review;
 #[cfg(test)]
 mod samples;
 pub mod settle_accrual;

@@ -30,9 +30,12 @@ pub struct Net {
     pub visit: bool,
     /// Still a paid visit.
     pub paid_visit: bool,
-    /// Its member wasn't activated in time: nothing is due, whatever was paid.
+    /// Its member wasn't activated in time, or its points were refused as a whole: nothing is due, whatever was paid.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lapsed: bool,
+    /// Categories whose points were refused: nothing is due of them, whatever was paid.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Token>,
 }
 
 /// The correction that was applied last: what is taken back for it later names it.
@@ -70,6 +73,7 @@ impl Net {
             visit: posted.visit,
             paid_visit: posted.paid_visit,
             lapsed: false,
+            refused: Vec::new(),
         }
     }
 
@@ -77,6 +81,25 @@ impl Net {
     pub fn lapsed(mut self) -> Self {
         self.categories.iter_mut().for_each(|category| category.base = Points::ZERO);
         Self { base: Points::ZERO, is_spending: false, lapsed: true, ..self }
+    }
+
+    /// The same without points of these categories: they were refused. What was paid stays paid.
+    pub fn without(mut self, refused: &[Token]) -> Self {
+        if refused.is_empty() {
+            return self;
+        }
+        self.refused.extend(refused.iter().cloned());
+        self.refused.sort_unstable();
+        self.refused.dedup();
+        let of_refused = self.categories.iter_mut().filter(|category| self.refused.contains(&category.category));
+        of_refused.for_each(|category| category.base = Points::ZERO);
+        Self { base: self.base.min(total(&self.categories)), ..self }
+    }
+
+    /// What a person or time has taken once stays taken: of what comes later nothing of it is due either.
+    pub fn as_before(self, before: &Self) -> Self {
+        let left = self.without(&before.refused);
+        if before.lapsed { left.lapsed() } else { left }
     }
 
     /// After a void: nothing.
@@ -89,6 +112,7 @@ impl Net {
             visit: false,
             paid_visit: false,
             lapsed: false,
+            refused: Vec::new(),
         }
     }
 }
@@ -122,7 +146,7 @@ pub fn decide_net(posted: &Posted, lines: &[AcceptedLine], reductions: &[Accepte
     // A line of nothing from the start brought the car all the same.
     let visit = posted.visit && lines.iter().any(|line| is_visit(line) && (!line.amount.is_positive() || left(line).is_positive()));
     let paid_visit = posted.paid_visit && visit && categories.iter().any(|category| category.paid.is_positive());
-    Net { is_spending: is_spending(&categories, earn), categories, base, visit, paid_visit, lapsed: false }
+    Net { is_spending: is_spending(&categories, earn), categories, base, visit, paid_visit, lapsed: false, refused: Vec::new() }
 }
 
 /// `of x part / whole`, rounded up to the fen.

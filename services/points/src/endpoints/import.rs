@@ -15,7 +15,7 @@ use jifen_runtime::{Asked, Ctx, Failure, Mutation, Outbox, message::Cause};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
-use super::members::{Members, name_members, named};
+use super::members::{Members, name_receivers, named};
 use crate::{
     domain::{
         direct::{DirectAccrual, decide_credit},
@@ -113,7 +113,7 @@ impl Mutation for ImportLots {
         for asked in batch {
             numbers.extend(asked.request.lots.iter().take(MOST).map(|lot| lot.member_no.as_str()));
         }
-        name_members(cx, numbers.into_iter()).await
+        name_receivers(cx, numbers.into_iter()).await
     }
 
     async fn handle(

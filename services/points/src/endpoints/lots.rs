@@ -1,4 +1,4 @@
-//! `api.points.lots.list`, `.extend`, `.revive`, `api.points.pending.release`: lots, and what staff does with their ends.
+//! `api.points.lots.list`, `.extend`, `.revive`: lots, and what staff does with their ends.
 
 use std::collections::BTreeMap;
 
@@ -6,9 +6,9 @@ use chrono::NaiveDate;
 use jifen_contracts::{
     Problem, code,
     endpoint::{
-        LotChangeKind, LotsChanged, LotsExtend, LotsExtendRequest, LotsList, LotsReply, LotsRevive, LotsReviveRequest, MemberRequest,
-        PendingRelease, PendingReleaseReply, PendingReleaseRequest, Staff,
+        LotChangeKind, LotsChanged, LotsExtend, LotsExtendRequest, LotsList, LotsReply, LotsRevive, LotsReviveRequest, MemberRequest, Staff,
     },
+    event::RevivalCause,
 };
 use jifen_kernel::{MemberId, Points};
 use jifen_runtime::{Asked, Ctx, Failure, Mutation, Outbox, Query};
@@ -25,19 +25,22 @@ use crate::{
         lot_change::{may_end_on, revives},
         lots::{LotPart, Lots as Parts},
     },
-    handlers::{ids, member_activated::activate},
+    handlers::ids,
+    outbound,
     store::{
-        accounts, activations, entries,
+        accounts, entries,
         lot_changes::{self, NewChange},
-        lots,
+        lots, reviews,
     },
     till::{rules, today},
 };
 
 /// Lots of one answer.
 const MOST: i64 = 500;
+/// Decisions of one answer.
+const MOST_REVIEWS: i64 = 100;
 /// Characters of a reason.
-const REASON: usize = 200;
+pub(super) const REASON: usize = 200;
 
 /// `api.points.lots.list`
 pub struct Lots;
@@ -48,23 +51,23 @@ impl Query for Lots {
     async fn answer(&self, cx: &Ctx, request: MemberRequest) -> Result<LotsReply, Problem> {
         let Some(account) = find_account(cx, &request.member_no).await? else {
             ask_member(cx, request).await?;
-            return Ok(LotsReply { lots: Vec::new() });
+            return Ok(LotsReply { lots: Vec::new(), reviews: Vec::new() });
         };
         let lots = lot_changes::list(&cx.pool, account.member_id, MOST).await.map_err(unavailable)?;
-        Ok(LotsReply { lots })
+        let reviews = reviews::list(&cx.pool, account.member_id, MOST_REVIEWS).await.map_err(unavailable)?;
+        Ok(LotsReply { lots, reviews })
     }
 }
 
-/// Whom a request is about, if what staff says is in order.
-fn judge(members: &Members, member_no: &str, by: &Staff, reason: &str) -> Result<MemberId, Problem> {
+/// Whom a request is about, if who makes it is somebody.
+pub(super) fn judge(members: &Members, member_no: &str, by: &Staff) -> Result<MemberId, Problem> {
     staff(by)?;
-    text(reason, REASON, "/reason")?;
     let member = named(members, member_no)?;
     if member.has_account { Ok(member.member_id) } else { Err(code::POINTS_LOT_UNKNOWN.into()) }
 }
 
 /// Locks the accounts of what can be done, in the order of members.
-async fn lock(tx: &mut PgConnection, judged: &[Result<MemberId, Problem>]) -> Result<accounts::Accounts, Failure> {
+pub(super) async fn lock(tx: &mut PgConnection, judged: &[Result<MemberId, Problem>]) -> Result<accounts::Accounts, Failure> {
     let members: BTreeMap<MemberId, &str> = judged.iter().flatten().map(|member| (*member, "")).collect();
     if members.is_empty() { Ok(accounts::Accounts::new()) } else { accounts::load_locked(tx, &members).await }
 }
@@ -97,7 +100,8 @@ impl Mutation for ExtendLots {
             .iter()
             .map(|asked| {
                 let request = &asked.request;
-                let member = judge(members, &request.member_no, &request.by, &request.reason)?;
+                text(&request.reason, REASON, "/reason")?;
+                let member = judge(members, &request.member_no, &request.by)?;
                 if may_end_on(request.until, today) { Ok(member) } else { Err(Problem::new(code::POINTS_BAD_EXTENSION).at("/until")) }
             })
             .collect();
@@ -170,7 +174,9 @@ impl Mutation for ReviveLots {
         let days = rules.program.expiry.revival.and_then(|rule| revives(rule, today, today));
         let judged: Vec<_> = batch
             .iter()
-            .map(|asked| judge(members, &asked.request.member_no, &asked.request.by, &asked.request.reason))
+            .map(|asked| {
+                text(&asked.request.reason, REASON, "/reason").and_then(|()| judge(members, &asked.request.member_no, &asked.request.by))
+            })
             .map(|judged| judged.and_then(|member| days.map(|_| member).ok_or_else(|| code::POINTS_NOT_REVIVABLE.into())))
             .collect();
         let Some((from, until)) = days else {
@@ -190,6 +196,9 @@ impl Mutation for ReviveLots {
                 let account = accounts.get_mut(&member_id).filter(|_| !wanted.is_empty()).ok_or(code::POINTS_NOT_REVIVABLE)?;
                 let mut done = Done::default();
                 done.revive(account, &wanted, (until, rules.version), out.now(), &mut next_id);
+                if let Some(revived) = outbound::revived(account, &done, (RevivalCause::Staff, None), rules.version, out.now()) {
+                    out.event(&asked.cause, Some(account.sequence), &revived);
+                }
                 Ok((member_id, done))
             });
             answers.push(revived.map(|(member_id, done)| {
@@ -206,59 +215,5 @@ impl Mutation for ReviveLots {
             accounts::save(tx, &accounts).await?;
         }
         Ok(answers)
-    }
-}
-
-/// `api.points.pending.release`
-pub struct ReleasePending;
-
-impl Mutation for ReleasePending {
-    type Endpoint = PendingRelease;
-    type Prepared = Members;
-
-    fn operation_id(request: &PendingReleaseRequest) -> &str {
-        &request.operation_id
-    }
-
-    async fn prepare(&self, cx: &Ctx, batch: &[Asked<PendingReleaseRequest>]) -> Result<Members, Failure> {
-        name_members(cx, batch.iter().map(|asked| asked.request.member_no.as_str())).await
-    }
-
-    async fn handle(
-        &self,
-        cx: &Ctx,
-        tx: &mut PgConnection,
-        batch: &[&Asked<PendingReleaseRequest>],
-        members: &Members,
-        out: &mut Outbox,
-    ) -> Result<Vec<Result<PendingReleaseReply, Problem>>, Failure> {
-        let judged: Vec<_> = batch
-            .iter()
-            .map(|asked| judge(members, &asked.request.member_no, &asked.request.by, &asked.request.reason))
-            .map(|judged| judged.map_err(|why| if why.code == code::POINTS_LOT_UNKNOWN.code { code::POINTS_NO_REVIEW.into() } else { why }))
-            .collect();
-        let accounts = lock(tx, &judged).await?;
-        // Reviews are a person's work, one after the other: so is this.
-        let mut released = Vec::with_capacity(batch.len());
-        for (asked, judged) in batch.iter().zip(judged) {
-            let request = &asked.request;
-            released.push(match judged {
-                Ok(_) if request.document.contains('\0') => Err(code::POINTS_NO_REVIEW.into()),
-                Ok(member) => match lot_changes::release(tx, member, request.store.as_str(), &request.document).await? {
-                    Points::ZERO => Err(code::POINTS_NO_REVIEW.into()),
-                    points => Ok((member, points)),
-                },
-                Err(problem) => Err(problem),
-            });
-        }
-        let members: Vec<_> = released.iter().flatten().map(|(member, _)| member.0).collect();
-        let due =
-            if members.is_empty() { Vec::new() } else { activations::take_due(tx, &members, today(rules(cx, out)?.as_ref(), out)).await? };
-        let accounts = activate(cx, tx, accounts, due, out).await?;
-        let active = |member: &MemberId| accounts.get(member).map(|account| account.balance.active).unwrap_or_default();
-        Ok(released
-            .into_iter()
-            .map(|found| found.map(|(member, released)| PendingReleaseReply { released, active: active(&member) }))
-            .collect())
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jifen_contracts::{
     Problem, code,
-    endpoint::{MemberGet, MemberRequest, MemberStatus, Staff},
+    endpoint::{MemberList, MemberListRequest, MemberStatus, Staff},
     program::AppliedProgram,
 };
 use jifen_kernel::{MemberId, Points, StoreCode};
@@ -12,35 +12,57 @@ use jifen_runtime::{Ctx, Failure, ask};
 
 use crate::store::accounts;
 
+/// Numbers of one question to `member`.
+const ASKED: usize = 1_000;
+
 /// A member as a request names one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Named {
     /// Who.
     pub member_id: MemberId,
-    /// There is an account.
+    /// There is an account; [`name_receivers`] doesn't look.
     pub has_account: bool,
-    /// `member` says that the registration isn't activated; of who has an account it isn't asked.
+    /// `member` says that the registration isn't activated; [`name_members`] doesn't ask it of who has an account.
     pub awaiting: bool,
 }
 
 /// Members by number.
 pub type Members = BTreeMap<String, Result<Named, Problem>>;
 
-/// Who has these numbers; what isn't known here `member` is asked once.
+/// Who has these numbers; of those without an account `member` is asked, in one question for all.
 pub async fn name_members<'a>(cx: &Ctx, numbers: impl Iterator<Item = &'a str>) -> Result<Members, Failure> {
-    // No text with a NUL gets into the database, so nobody has such a number.
-    let numbers: BTreeSet<String> = numbers.filter(|number| !number.contains('\0')).map(str::to_owned).collect();
-    let numbers: Vec<String> = numbers.into_iter().collect();
+    let numbers = askable(numbers);
     let known = accounts::list_numbers(&cx.pool, &numbers).await?;
+    name(cx, numbers, known).await
+}
+
+/// Who has these numbers, and whose points wait: of all who aren't known to be activated `member` is asked, in one question. An account
+/// says nothing: who brought a bill of nothing has one, too.
+pub async fn name_receivers<'a>(cx: &Ctx, numbers: impl Iterator<Item = &'a str>) -> Result<Members, Failure> {
+    let numbers = askable(numbers);
+    let known = accounts::list_activated_numbers(&cx.pool, &numbers).await?;
+    name(cx, numbers, known).await
+}
+
+/// Each once. No text with a NUL gets into the database, so nobody has such a number.
+fn askable<'a>(numbers: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let numbers: BTreeSet<&str> = numbers.filter(|number| !number.contains('\0')).collect();
+    numbers.into_iter().map(str::to_owned).collect()
+}
+
+async fn name(cx: &Ctx, numbers: Vec<String>, known: Vec<(String, MemberId)>) -> Result<Members, Failure> {
     let named = |(number, member_id)| (number, Ok(Named { member_id, has_account: true, awaiting: false }));
     let mut members: Members = known.into_iter().map(named).collect();
     let unknown: Vec<String> = numbers.into_iter().filter(|number| !members.contains_key(number)).collect();
-    for member_no in unknown {
-        let answer = ask::<MemberGet>(&cx.nats, &MemberRequest { member_no: member_no.clone() }).await;
-        members.insert(
-            member_no,
-            answer.map(|member| Named { member_id: member.member_id, has_account: false, awaiting: member.status != MemberStatus::Active }),
-        );
+    for part in unknown.chunks(ASKED) {
+        match ask::<MemberList>(&cx.nats, &MemberListRequest { member_nos: part.to_vec() }).await {
+            // Whom the answer doesn't name nobody knows.
+            Ok(answer) => members.extend(answer.members.into_iter().map(|member| {
+                let awaiting = member.status != MemberStatus::Active;
+                (member.member_no, Ok(Named { member_id: member.member_id, has_account: false, awaiting }))
+            })),
+            Err(problem) => members.extend(part.iter().map(|number| (number.clone(), Err(problem.clone())))),
+        }
     }
     Ok(members)
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jifen_contracts::{
     Problem, code,
     endpoint::ExplainReply,
-    event::{AccrualSource, EntryKind},
+    event::{AccrualSource, CorrectionKind, EntryKind},
 };
 use jifen_kernel::{MemberId, Points};
 use jifen_runtime::{Ctx, Failure};
@@ -38,10 +38,13 @@ pub async fn explain_moved(cx: &Ctx, member_id: MemberId, entry: &ListedEntry) -
         });
     };
     let recomputed = match entry.posted.kind {
-        EntryKind::Activation | EntryKind::Lapse => {
-            let moved = listing::find(&cx.pool, member_id, of_entry).await.map_err(unavailable)?;
-            let taken = listing::taken_before(&cx.pool, member_id, of_entry, entry.sequence).await.map_err(unavailable)?;
-            moved.map_or(Points::ZERO, |moved| moved.posted.points) - taken
+        EntryKind::Activation | EntryKind::Lapse => rest_before(cx, member_id, entry, of_entry).await.map_err(unavailable)?,
+        // What somebody refused goes as a whole.
+        EntryKind::Reversal
+            if entry.posted.rule.split(':').next() == Some(CorrectionKind::Rejection.as_str())
+                && rest_before(cx, member_id, entry, of_entry).await.map_err(unavailable)? == points =>
+        {
+            points
         }
         EntryKind::Reversal => {
             let is_due = is_due(cx, member_id, entry, of_entry).await.map_err(unavailable)?;
@@ -67,6 +70,13 @@ pub async fn explain_moved(cx: &Ctx, member_id: MemberId, entry: &ListedEntry) -
         of_entry: Some(of_entry),
         ..reply(entry.source, &entry.store, &entry.document, points, recomputed)
     })
+}
+
+/// What was left of another entry before this one.
+async fn rest_before(cx: &Ctx, member_id: MemberId, entry: &ListedEntry, of_entry: Uuid) -> Result<Points, Failure> {
+    let moved = listing::find(&cx.pool, member_id, of_entry).await?;
+    let taken = listing::taken_before(&cx.pool, member_id, of_entry, entry.sequence).await?;
+    Ok(moved.map_or(Points::ZERO, |moved| moved.posted.points) - taken)
 }
 
 /// What is left of the invoice's entries is what its net amounts give: so all that was taken is right.

@@ -121,6 +121,7 @@ fn capture(
     books.moved(captured);
     let (hold, account) = books.came_back(request.hold_id, &back)?;
     out.event(&asked.cause, Some(account.sequence), &outbound::till::captured(hold, account, &back, now.at));
+    tell_ended((hold, account), &back, now.at, (&asked.cause, out));
     Ok(Ok(reply(hold, account)))
 }
 
@@ -199,7 +200,15 @@ pub fn release<'a>(
     let Ok(back) = released;
     let (hold, account) = books.came_back(hold_id, &back)?;
     out.event(cause, Some(account.sequence), &outbound::till::released(hold, account, &back, now.at));
+    tell_ended((hold, account), &back, now.at, (cause, out));
     Ok((hold, account))
+}
+
+/// Announces what ended as it came back.
+pub fn tell_ended((hold, account): (&Hold, &Account), back: &Back, at: DateTime<Utc>, (cause, out): (&Cause, &mut Outbox)) {
+    for expired in outbound::till::ended(hold, account, back, at) {
+        out.event(cause, Some(account.sequence), &expired);
+    }
 }
 
 /// `api.points.hold.extend`

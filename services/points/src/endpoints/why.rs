@@ -65,6 +65,7 @@ fn of_reversal(rule: &str) -> Text {
     let (kind, number) = rule.split_once(':').unwrap_or((rule, ""));
     match kind {
         "refund" => Text::new(format!("退款 {number}，积分冲回"), format!("refund {number}: points taken back")),
+        "rejection" => Text::new("审核未通过，待生效积分已收回", "a reviewer refused them: pending points went back"),
         "void" => Text::new(format!("结算单作废 {number}，积分冲回"), format!("the invoice was voided by {number}: points taken back")),
         _ => Text::new(format!("结算单由 {number} 取代，积分冲回"), format!("the invoice was replaced by {number}: points taken back")),
     }

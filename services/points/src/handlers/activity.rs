@@ -3,9 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jifen_contracts::{event::InvoiceAccepted, program::AppliedProgram};
+use jifen_contracts::{
+    event::{InvoiceAccepted, RevivalCause},
+    program::AppliedProgram,
+};
 use jifen_kernel::{MemberId, clock};
-use jifen_runtime::{Ctx, Failure, Outbox};
+use jifen_runtime::{Ctx, Failure, Outbox, message::Cause};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -16,6 +19,7 @@ use crate::{
         expiry::slides_to,
         post_invoice::{Posting, Valued},
     },
+    outbound,
     store::{
         accounts::Accounts,
         accruals::DocumentKey,
@@ -43,6 +47,8 @@ pub struct Bill<'a> {
     pub applied: &'a AppliedProgram,
     /// What it gave.
     pub posting: &'a Posting,
+    /// What its effects inherit.
+    pub cause: &'a Cause,
 }
 
 fn activity_of(invoice: &InvoiceAccepted, valued: &Valued, applied: &AppliedProgram, out: &Outbox) -> Option<Activity> {
@@ -87,7 +93,7 @@ impl Activities {
     }
 
     /// Takes a bill in, behind its posting.
-    pub fn add(&mut self, account: &mut Account, bill: &Bill<'_>, out: &Outbox, next_id: &mut dyn FnMut() -> Uuid) {
+    pub fn add(&mut self, account: &mut Account, bill: &Bill<'_>, out: &mut Outbox, next_id: &mut dyn FnMut() -> Uuid) {
         let Some(ends) = self.ends.get_mut(&account.member_id) else { return };
         // What it gave is there for the next one.
         let spendable = bill.posting.lots.iter().filter(|lot| lot.waits.is_none() && lot.remaining.is_positive());
@@ -95,6 +101,10 @@ impl Activities {
         let Some(activity) = activity_of(bill.invoice, bill.valued, bill.applied, out) else { return };
         let done = ends.decide(account, &activity, out.now(), next_id);
         let document = (bill.invoice.store.to_string(), bill.invoice.invoice_no.clone());
+        let by = (RevivalCause::Visit, Some(format!("{}/{}", document.0, document.1)));
+        if let Some(revived) = outbound::revived(account, &done, by, activity.version, out.now()) {
+            out.event(bill.cause, Some(account.sequence), &revived);
+        }
         let change = |moved| NewChange { member_id: account.member_id, moved, document: Some(document.clone()), staff: None };
         self.changes.extend(done.moved.into_iter().map(change));
         self.entries.extend(done.revived.entries);

@@ -95,11 +95,10 @@ pub async fn apply(
         let applied = cx.programs.get(caused.correction.program_version()).ok_or_else(|| Failure::transient("a program vanished"))?;
         let account = accounts.get_mut(&found.member_id).ok_or_else(|| Failure::defect("an account that was locked is missing"))?;
         let earn = &applied.program.earn;
-        let lapsed = found.left.as_ref().is_some_and(|left| left.net.lapsed);
         let before = found.left.take().map_or_else(|| Net::of_posted(&found.posted, earn), |left| left.net);
         let sums = earlier.entry(key.clone()).or_default();
         let (after, flag) = leave(&caused.correction, &found.posted, sums, earn);
-        let after = if lapsed { after.lapsed() } else { after };
+        let after = after.as_before(&before);
         let by = Correcting { kind: caused.correction.kind(), number: caused.correction.number().to_owned() };
         let change = Change { before: &before, after: &after, keep: &found.keep, grants: &books.grants, by: &by };
         let mut making = Making { at: out.now(), next_id: &mut next_id };

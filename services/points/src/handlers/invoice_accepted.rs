@@ -78,7 +78,7 @@ impl BatchHandler for InvoiceAcceptedHandler {
             let pending = invoice.awaiting_activation && !activated.contains(&invoice.member_id);
             let posting = decide_posting(account, invoice, valued, &applied, pending, out.now(), &mut next_id);
             out.event(cause, Some(account.sequence), &outbound::earned(invoice, valued, posting.first_spending));
-            activities.add(account, &Bill { invoice, valued, applied: &applied, posting: &posting }, out, &mut next_id);
+            activities.add(account, &Bill { invoice, valued, applied: &applied, posting: &posting, cause }, out, &mut next_id);
             postings.push(posting);
             if let (Some(valued), Some(left)) = (capped, left) {
                 cut.push(((invoice.store.to_string(), invoice.invoice_no.clone()), valued, left));

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::ids;
 use crate::{
     domain::hold::{Moment, decide_return},
+    endpoints::tell_ended,
     outbound,
     store::{
         accounts::Accounts,
@@ -73,6 +74,7 @@ pub async fn return_captured(
         let own = voided.iter().find(|(voided, _)| hold.document.as_deref() == Some(voided.invoice_no.as_str()));
         let cause = own.or(voided.first()).map(|(_, cause)| (*cause).clone()).unwrap_or_default();
         out.event(&cause, Some(account.sequence), &outbound::till::returned(hold, account, &back, now.at));
+        tell_ended((hold, account), &back, now.at, (&cause, out));
     }
     books.save(tx, out).await
 }

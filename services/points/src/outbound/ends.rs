@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use jifen_contracts::event::{Activated, Expired, Expiring};
+use jifen_contracts::event::{Activated, Expired, Expiring, RevivalCause, Revived};
 use jifen_kernel::StoreCode;
 
 use super::posted_entry;
 use crate::{
     domain::{
         account::{Account, Entry},
+        activity::Done,
         ending::{Ended, funded_by},
     },
     store::ending::Ending,
@@ -44,6 +45,30 @@ pub fn expired(account: &Account, ended: &Ended, program_version: u32, at: DateT
         on: ended.on,
         points: ended.points(),
         funded_by: ended.funded_by.clone(),
+        program_version,
+        at,
+        balance: account.balance,
+    })
+}
+
+/// Points of a member that had ended and live again; `None` if there are none.
+pub fn revived(
+    account: &Account,
+    done: &Done,
+    (cause, document): (RevivalCause, Option<String>),
+    program_version: u32,
+    at: DateTime<Utc>,
+) -> Option<Revived> {
+    Some(Revived {
+        store: done.funded_by.first()?.store.clone(),
+        member_id: account.member_id,
+        member_no: account.member_no.clone(),
+        cause,
+        document,
+        points: done.points(),
+        funded_by: done.funded_by.clone(),
+        repaid: done.repaid(),
+        until: done.revived.lots.first()?.expires_on,
         program_version,
         at,
         balance: account.balance,

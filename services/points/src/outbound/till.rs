@@ -3,13 +3,15 @@
 use chrono::{DateTime, Utc};
 use jifen_contracts::{
     endpoint::HoldState,
-    event::{self, Captured, Frozen, Held, ReleaseCause, Released, Returned, Unfrozen},
+    event::{self, Captured, Expired, Frozen, Held, ReleaseCause, Released, Returned, Unfrozen},
 };
 use jifen_kernel::Points;
 
+use super::expired;
 use crate::domain::{
     account::Account,
     adjustment::Adjustment,
+    ending::by_day,
     hold::{Back, Hold},
 };
 
@@ -74,6 +76,11 @@ pub fn returned(hold: &Hold, account: &Account, back: &Back, at: DateTime<Utc>) 
         at,
         balance: account.balance,
     }
+}
+
+/// What came back of a hold and ended there and then: breakage, as if the daily run had found it.
+pub fn ended(hold: &Hold, account: &Account, back: &Back, at: DateTime<Utc>) -> Vec<Expired> {
+    by_day(&back.ended).iter().filter_map(|ended| expired(account, ended, hold.program_version, at)).collect()
 }
 
 /// Staff corrected an account.

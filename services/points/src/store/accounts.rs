@@ -144,3 +144,15 @@ pub async fn list_numbers(pool: &PgPool, numbers: &[String]) -> Result<Vec<(Stri
     let rows = sqlx::query!("select member_no, member_id from account where member_no = any($1)", numbers).fetch_all(pool).await?;
     Ok(rows.into_iter().map(|row| (row.member_no, MemberId(row.member_id))).collect())
 }
+
+/// Who has these numbers, of those whose activation was announced here.
+pub async fn list_activated_numbers(pool: &PgPool, numbers: &[String]) -> Result<Vec<(String, MemberId)>, Failure> {
+    let rows = sqlx::query!(
+        "select a.member_no, a.member_id from account a
+         where a.member_no = any($1) and exists (select 1 from activation v where v.member_id = a.member_id)",
+        numbers
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.member_no, MemberId(row.member_id))).collect())
+}

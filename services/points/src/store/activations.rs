@@ -43,6 +43,8 @@ pub struct PendingLot {
     pub lot_id: Uuid,
     /// The funding store.
     pub store: String,
+    /// What kind of document, as in the ledger: nothing for an invoice.
+    pub source: Option<String>,
     /// The document.
     pub document: String,
     /// How many.
@@ -72,6 +74,7 @@ struct Row {
     member_id: Uuid,
     lot_id: Uuid,
     store: String,
+    source: Option<String>,
     document: String,
     points: i64,
     expires_on: NaiveDate,
@@ -86,6 +89,7 @@ impl From<Row> for PendingLot {
             member_id: MemberId(row.member_id),
             lot_id: row.lot_id,
             store: row.store,
+            source: row.source,
             document: row.document,
             points: Points(row.points),
             remaining: Points(row.points),
@@ -102,7 +106,7 @@ pub async fn take_lapsing(tx: &mut PgConnection, members: &[MemberId], up_to: Na
     let rows = sqlx::query_as!(
         Row,
         "delete from pending_lot where member_id = any($1) and business_date <= $2 and awaits_activation
-         returning member_id, lot_id, store, document, points, expires_on, business_date, until, awaits_review",
+         returning member_id, lot_id, store, source, document, points, expires_on, business_date, until, awaits_review",
         &members.iter().map(|member| member.0).collect::<Vec<_>>(),
         up_to,
     )
@@ -124,7 +128,7 @@ pub async fn take_due(tx: &mut PgConnection, members: &[Uuid], today: NaiveDate)
         Row,
         "delete from pending_lot
          where member_id = any($1) and not awaits_activation and not awaits_review and (until is null or until <= $2)
-         returning member_id, lot_id, store, document, points, expires_on, business_date, until, awaits_review",
+         returning member_id, lot_id, store, source, document, points, expires_on, business_date, until, awaits_review",
         members,
         today,
     )
@@ -177,12 +181,13 @@ pub async fn save_lots(tx: &mut PgConnection, lots: &[PendingLot], at: DateTime<
 pub async fn keep_waiting(tx: &mut PgConnection, kept: &[(&PendingLot, Points)], lapsed_up_to: NaiveDate) -> Result<(), Failure> {
     let each = || kept.iter().map(|(lot, _)| lot);
     sqlx::query!(
-        "insert into pending_lot (member_id, lot_id, store, document, points, expires_on, until, awaits_review, business_date, created_at)
+        "insert into pending_lot (member_id, lot_id, store, document, points, expires_on, until, awaits_review, source, business_date,
+                                  created_at)
          select u.*, greatest((select max(a.business_date) from accrual a
                                where a.member_id = u.member_id and a.awaiting and not coalesce((a.net -> 'net' -> 'lapsed')::boolean, false)),
-                              $9::date + 1), now()
-         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::date[], $7::date[], $8::bool[])
-              u(member_id, lot_id, store, document, points, expires_on, until, awaits_review)",
+                              $10::date + 1), now()
+         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::date[], $7::date[], $8::bool[],
+                     $9::text[]) u(member_id, lot_id, store, document, points, expires_on, until, awaits_review, source)",
         &each().map(|lot| lot.member_id.0).collect::<Vec<_>>(),
         &each().map(|lot| lot.lot_id).collect::<Vec<_>>(),
         &each().map(|lot| lot.store.clone()).collect::<Vec<_>>(),
@@ -191,6 +196,7 @@ pub async fn keep_waiting(tx: &mut PgConnection, kept: &[(&PendingLot, Points)],
         &each().map(|lot| lot.expires_on).collect::<Vec<_>>(),
         &each().map(|lot| lot.until).collect::<Vec<_>>() as &[Option<NaiveDate>],
         &each().map(|lot| lot.awaits_review).collect::<Vec<_>>(),
+        &each().map(|lot| lot.source.clone()).collect::<Vec<_>>() as &[Option<String>],
         lapsed_up_to,
     )
     .execute(tx)

@@ -37,7 +37,7 @@ pub(super) fn is_written(kind: EntryKind, kind_word: &str, source: AccrualSource
 }
 
 /// The word of a source in the ledger; an invoice has none.
-fn word_of(source: AccrualSource) -> Option<String> {
+pub(super) fn word_of(source: AccrualSource) -> Option<String> {
     (source != AccrualSource::Invoice).then(|| source.as_str().to_owned())
 }
 
@@ -89,9 +89,9 @@ async fn save_pending_lots(tx: &mut PgConnection, lots: &[(&Lot, &Entry)], at: D
     let holds = || waits().map(|waits| waits.and_then(|waits| waits.hold));
     sqlx::query!(
         "insert into pending_lot (member_id, lot_id, store, document, points, expires_on, business_date, awaits_activation, until,
-                                  awaits_review, created_at)
-         select u.*, $11 from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::date[], $7::date[], $8::bool[],
-                                     $9::date[], $10::bool[]) u",
+                                  awaits_review, source, created_at)
+         select u.*, $12 from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::date[], $7::date[], $8::bool[],
+                                     $9::date[], $10::bool[], $11::text[]) u",
         &lots.iter().map(|(_, entry)| entry.member_id.0).collect::<Vec<_>>(),
         &lots.iter().map(|(lot, _)| lot.lot_id).collect::<Vec<_>>(),
         &lots.iter().map(|(_, entry)| entry.movement.store.to_string()).collect::<Vec<_>>(),
@@ -102,6 +102,7 @@ async fn save_pending_lots(tx: &mut PgConnection, lots: &[(&Lot, &Entry)], at: D
         &waits().map(|waits| waits.is_some_and(|waits| waits.activation)).collect::<Vec<_>>(),
         &holds().map(|hold| if let Some(Hold::Until(day)) = hold { Some(day) } else { None }).collect::<Vec<_>>() as &[Option<NaiveDate>],
         &holds().map(|hold| hold == Some(Hold::Review)).collect::<Vec<_>>(),
+        &lots.iter().map(|(_, entry)| word_of(entry.movement.source)).collect::<Vec<_>>() as &[Option<String>],
         at,
     )
     .execute(tx)

@@ -9,6 +9,7 @@ use jifen_runtime::{BadRow, Failure};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use super::entries::source_of;
 use crate::domain::{
     activity::{LiveLot, MovedEnd},
     lots::LotPart,
@@ -148,30 +149,17 @@ pub fn changed(moved: &MovedEnd, points: Points) -> ChangedLot {
     ChangedLot { lot_id: moved.lot_id, points, before: moved.before, after: moved.after }
 }
 
-/// Ends reviews of a document's pending points, of a locked account; gives how many points.
-pub async fn release(tx: &mut PgConnection, member_id: MemberId, store: &str, document: &str) -> Result<Points, Failure> {
-    let released = sqlx::query_scalar!(
-        "update pending_lot set awaits_review = false
-         where member_id = $1 and store = $2 and document = $3 and awaits_review returning points",
-        member_id.0,
-        store,
-        document
-    )
-    .fetch_all(tx)
-    .await?;
-    Ok(released.into_iter().map(Points).sum())
-}
-
 /// Lots of a member that hold points, are pending, or were changed; the one that ends first in front.
 pub async fn list(pool: &PgPool, member_id: MemberId, most: i64) -> Result<Vec<ListedLot>, Failure> {
     let rows = sqlx::query!(
         r#"select lot_id as "lot_id!", store as "store!", document as "document!", points as "points!", remaining as "remaining!",
-                  expires_on as "expires_on!", pending as "pending!", until, review as "review!"
-           from (select lot_id, store, document, points, remaining, expires_on, false as pending, null::date as until, false as review
+                  expires_on as "expires_on!", pending as "pending!", until, review as "review!", source
+           from (select lot_id, store, document, points, remaining, expires_on, false as pending, null::date as until, false as review,
+                        null::text as source
                  from lot l where member_id = $1
                    and (remaining > 0 or exists (select 1 from lot_change c where c.member_id = $1 and c.lot_id = l.lot_id))
                  union all
-                 select lot_id, store, document, points, points, expires_on, true, until, awaits_review
+                 select lot_id, store, document, points, points, expires_on, true, until, awaits_review, source
                  from pending_lot where member_id = $1) l
            order by expires_on, lot_id limit $2"#,
         member_id.0,
@@ -194,17 +182,22 @@ pub async fn list(pool: &PgPool, member_id: MemberId, most: i64) -> Result<Vec<L
         let change = KeptChange { kind, before: row.before, after: row.after, by: row.by_staff, reason: row.reason, document, at: row.at };
         kept.entry(row.lot_id).or_default().push(change);
     }
-    let listed = rows.into_iter().map(|row| ListedLot {
-        changes: kept.remove(&row.lot_id).unwrap_or_default(),
-        lot_id: row.lot_id,
-        store: row.store,
-        document: row.document,
-        points: Points(row.points),
-        remaining: Points(row.remaining),
-        expires_on: row.expires_on,
-        pending: row.pending,
-        until: row.until,
-        review: row.review,
+    let listed = rows.into_iter().map(|row| {
+        let bad = || BadRow { table: "pending_lot", key: row.lot_id.to_string(), what: "source" };
+        let source = row.pending.then(|| source_of(row.source.as_deref()).ok_or_else(bad)).transpose()?;
+        Ok(ListedLot {
+            source,
+            changes: kept.remove(&row.lot_id).unwrap_or_default(),
+            lot_id: row.lot_id,
+            store: row.store,
+            document: row.document,
+            points: Points(row.points),
+            remaining: Points(row.remaining),
+            expires_on: row.expires_on,
+            pending: row.pending,
+            until: row.until,
+            review: row.review,
+        })
     });
-    Ok(listed.collect())
+    listed.collect::<Result<_, BadRow>>().map_err(Failure::from)
 }

@@ -16,6 +16,7 @@ pub mod imports;
 pub mod listing;
 pub mod lot_changes;
 pub mod lots;
+pub mod reviews;
 pub mod seals;
 pub mod settlement;
 pub mod spent;

@@ -7,16 +7,17 @@ use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use jifen_contracts::{
     endpoint::{
         AccountFreeze, AccountUnfreeze, AdjustmentApprove, AdjustmentCreateRequest, AdjustmentDecisionRequest, AdjustmentReject,
-        FreezeRequest, HoldCaptureRequest, HoldCreateRequest, HoldExtendRequest, HoldReleaseRequest, ImportedLot, LotsImportRequest, Staff,
+        FreezeRequest, HoldCaptureRequest, HoldCreateRequest, HoldExtendRequest, HoldReleaseRequest, ImportedLot, LotsImportRequest,
+        PendingRejectRequest, PendingReleaseRequest, Staff,
     },
-    event::{BonusGranted, DocumentRef, InvoiceAccepted, InvoiceRefunded, InvoiceVoided, RefundedLine},
+    event::{AccrualSource, BonusGranted, DocumentRef, InvoiceAccepted, InvoiceRefunded, InvoiceVoided, RefundedLine},
     program::{AppliedProgram, PendingRule},
 };
 use jifen_kernel::{Clock, Money, Points};
 use jifen_points::{
     AccrualAssessedHandler, BonusGrantedHandler, CaptureHold, Closing, CreateAdjustment, CreateHold, Decide, ExtendHold, Freeze,
     ImportLots, InteractionRecordedHandler, InvoiceAcceptedHandler, InvoiceRefundedHandler, InvoiceVoidedHandler, MemberActivatedHandler,
-    PartnerPurchaseRecordedHandler, ReleaseHold, Sealer, Summing,
+    PartnerPurchaseRecordedHandler, RejectPending, ReleaseHold, ReleasePending, Sealer, Summing,
     jobs::{correct::Correct, expiry::Expiry, holds::ExpireHolds, lapse::Lapse, release::Release},
 };
 use jifen_runtime::{DailyJob, Job, daily::run_due};
@@ -304,6 +305,43 @@ impl Costs {
         costs
     }
 
+    /// Points that somebody has to look at.
+    async fn reviews(&self, size: u128) -> Vec<(&'static str, usize)> {
+        let (good, bad) = (self.some(size), self.some(size));
+        for (members, prefix) in [(&good, "Q"), (&bad, "Z")] {
+            let bills: Vec<InvoiceAccepted> = documents(members, prefix, "parts")
+                .into_iter()
+                .map(|bill| InvoiceAccepted { business_date: self.today(), ..bill })
+                .collect();
+            self.ledger.handle(InvoiceAcceptedHandler, &bills).await;
+        }
+        self.ledger
+            .sql("update points.pending_lot set awaits_review = true, until = null where document like 'Q%' or document like 'Z%'")
+            .await;
+        let release = |number: u128| PendingReleaseRequest {
+            operation_id: self.operation("let-go", number),
+            member_no: format!("M{number}"),
+            source: AccrualSource::Invoice,
+            store: store(),
+            document: format!("Q{number:06}"),
+            by: staff("S001"),
+            reason: "已核对".to_owned(),
+        };
+        let reject = |number: u128| PendingRejectRequest {
+            operation_id: self.operation("refuse", number),
+            member_no: format!("M{number}"),
+            source: AccrualSource::Invoice,
+            store: store(),
+            document: format!("Z{number:06}"),
+            by: staff("S001"),
+            reason: "abuse".to_owned(),
+            note: None,
+        };
+        let mut costs = vec![("review let go", self.ledger.ask(ReleasePending, good.map(release).collect()).await.0)];
+        costs.push(("review refused", self.ledger.ask(RejectPending, bad.map(reject).collect()).await.0));
+        costs
+    }
+
     /// A day on which as many lots become spendable, end, and are about to end.
     async fn a_day_of_lots(&self, size: u128) -> Vec<(&'static str, usize)> {
         let (ending, _) = self.with_points(size, "E").await;
@@ -366,6 +404,7 @@ impl Costs {
             Box::pin(self.corrections(size)).await,
             Box::pin(self.without_an_invoice(size)).await,
             Box::pin(self.what_waits(size)).await,
+            Box::pin(self.reviews(size)).await,
             Box::pin(self.a_day_of_lots(size)).await,
             Box::pin(self.proofs(size)).await,
         ];
@@ -377,6 +416,7 @@ impl Costs {
 #[tokio::test]
 async fn every_way_costs_the_same_statements_whatever_the_size_of_its_batch() {
     let ledger = Ledger::start("2026-10-01T02:00:00Z".parse().expect("instant"), &[rules()]).await;
+    ledger.bench.stand_in_for_member(&[]).await;
     let costs = Costs { ledger, members: Cell::new(1), round: Cell::new(0) };
     // The first time something is met that later rounds find: a month to be closed, a round of the sealer's.
     costs.of(2).await;

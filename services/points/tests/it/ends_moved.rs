@@ -151,6 +151,7 @@ async fn points_that_are_held_just_then_live_on_too() {
 async fn what_has_an_end_of_its_own_keeps_it() {
     let bench = Bench::start().await;
     let time = clock("2026-10-01");
+    bench.stand_in_for_member(&[]).await;
     let copy = bench.copy_at(&time, &[sliding()]).await;
     post(&bench, invoice("R1", 1, "repair", "100.00"), 1).await;
     // All of it is spent for a bill, which is voided when its end is over: the days of grace.

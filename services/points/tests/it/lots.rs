@@ -1,6 +1,6 @@
 //! What moves the ends of lots, and lots of other systems.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use chrono::{DateTime, Utc};
 use jifen_contracts::{
@@ -170,6 +170,7 @@ async fn a_reviewer_lets_points_go() {
     let release = |id: &str, member: &str, document: &str| PendingReleaseRequest {
         operation_id: id.to_owned(),
         member_no: member.to_owned(),
+        source: AccrualSource::Invoice,
         store: store(),
         document: document.to_owned(),
         by: by(),
@@ -193,10 +194,13 @@ async fn a_reviewer_lets_points_go() {
 async fn opening_balances_are_imported_once() {
     let bench = Bench::start().await;
     let time = clock("2026-10-01");
+    let asked_of_member = bench.stand_in_for_member(&[2, 3]).await;
     let copies = [bench.copy_at(&time, &[program(1)]).await, bench.copy_at(&time, &[program(1)]).await];
-    // Accounts are known; the second member isn't activated.
-    bench.publish(&[invoice("R1", 1, "repair", "1.00"), awaiting(invoice("R2", 2, "repair", "1.00"))], 1).await;
-    let _: Vec<Earned> = bench.published(2).await;
+    // Accounts are known; the second member isn't activated, nor is the third, of whom nothing waits.
+    let waiting = [awaiting(invoice("R2", 2, "repair", "1.00")), awaiting(invoice("R3", 3, "repair", "0.00"))];
+    bench.publish(&[invoice("R1", 1, "repair", "1.00")], 1).await;
+    bench.publish(&waiting, 1).await;
+    let _: Vec<Earned> = bench.published(3).await;
     let lot = |line: &str, member: &str, points: i64| ImportedLot {
         line: line.to_owned(),
         member_no: member.to_owned(),
@@ -218,6 +222,8 @@ async fn opening_balances_are_imported_once() {
         lot("5", "M1", 0),
         wrong_store,
         over,
+        lot("8", "M3", 70),
+        lot("9", "M0", 70),
     ];
     let request = |id: &str, dry_run: bool, lots: &[ImportedLot]| LotsImportRequest {
         operation_id: id.to_owned(),
@@ -230,23 +236,30 @@ async fn opening_balances_are_imported_once() {
     };
     let rejected = |code: &str| (ImportStatus::Rejected, Some(code.to_owned()));
     let wrong = [rejected("points.import_amount"), rejected("points.unknown_store"), rejected("points.import_ended")];
+    let unknown = rejected("member.unknown");
     let dry = asked::<LotsImport>(&bench, request("D1", true, &lots)).await.expect("judged");
-    assert_eq!(told(&dry)[4..], wrong);
+    assert_eq!((&told(&dry)[4..7], &told(&dry)[8]), (&wrong[..], &unknown));
+    assert_eq!(asked_of_member.load(Ordering::Relaxed), 1, "one question for all");
     assert_eq!(bench.number("select count(*) FROM imported_lot").await, 0);
     let both =
         tokio::join!(asked::<LotsImport>(&bench, request("I1", false, &lots)), asked::<LotsImport>(&bench, request("I2", false, &lots)));
     let (one, other) = (told(&both.0.expect("imported")), told(&both.1.expect("imported")));
     let imported = one.iter().chain(&other).filter(|(status, _)| *status == ImportStatus::Imported).count();
-    assert_eq!((imported, &one[4..], &other[4..]), (3, &wrong[..], &wrong[..]));
+    assert_eq!((imported, &one[4..7], &other[4..7]), (4, &wrong[..], &wrong[..]));
     let again = asked::<LotsImport>(&bench, request("I3", false, &[lot("1", "M1", 1_000), lot("2", "M1", 301)])).await.expect("judged");
     assert_eq!(told(&again), [(ImportStatus::Duplicate, None), rejected("points.import_conflict")]);
     let (first, second) = (bench.account("M1").await, bench.account("M2").await);
     assert_eq!((first.active, first.lifetime), (Points(101 + 1_300), Points(101 + 300)), "not qualifying unless the file says so");
     assert_eq!((second.active, second.pending), (Points(0), Points(101 + 50)));
     assert_eq!(first.expiring.iter().map(|ends| ends.on).collect::<Vec<_>>(), [day("2027-06-30"), day("2028-10-31")]);
-    let settled: Vec<AccrualSettled> = bench.published(3).await;
+    let third = bench.account("M3").await;
+    assert_eq!((third.active, third.pending), (Points(0), Points(70)), "an account says nothing of an activation");
+    let settled: Vec<AccrualSettled> = bench.published(4).await;
     assert!(settled.iter().all(|event| event.source == AccrualSource::Import));
     assert_eq!(settled.iter().map(|event| event.qualifying().0).sum::<i64>(), 300);
+    bench.publish(&[activated(3)], 1).await;
+    bench.settled().await;
+    assert_eq!(bench.account("M3").await.active, Points(70));
     bench.explain_all("M1").await;
     bench.assert_sound().await;
     for copy in copies {

@@ -2,6 +2,7 @@
 
 mod activation;
 mod batches;
+mod breakage;
 mod caps;
 mod corrections;
 mod costs;
@@ -15,6 +16,7 @@ mod lots;
 mod model;
 mod pending;
 mod plans;
+mod reviews;
 mod seals;
 mod settlement;
 mod staff;

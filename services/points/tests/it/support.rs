@@ -1,14 +1,21 @@
 //! A running points service, what others would publish to it, and what it publishes.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use chrono::{DateTime, Utc};
+use futures_util::StreamExt;
 use jifen_contracts::{
     EventType,
     document::Payer,
     endpoint::{
-        AccountGet, AccountReply, Empty, EntriesList, EntriesRequest, EntryExplain, ExplainReply, ExplainRequest, MemberRequest,
-        PointsCounts,
+        AccountGet, AccountReply, Empty, Endpoint, EntriesList, EntriesRequest, EntryExplain, ExplainReply, ExplainRequest, MemberList,
+        MemberListReply, MemberListRequest, MemberRequest, MemberState, MemberStatus, PointsCounts,
     },
     event::{
         AcceptedLine, AccrualAssessed, AccrualSettled, AccrualSource, Bonus, BonusGranted, BonusRule, Earned, InteractionRecorded,
@@ -201,6 +208,28 @@ impl Bench {
         let mut config = self.config();
         config.clock = ClockHandle(clock.clone());
         jifen_points::service().start(config).await.expect("points starts")
+    }
+
+    /// Answers in place of member: everybody is activated but these, and nobody has the number M0. Counts the questions.
+    pub async fn stand_in_for_member(&self, registered: &'static [u128]) -> Arc<AtomicUsize> {
+        let (nats, questions) = (self.env.nats("member").await, Arc::new(AtomicUsize::new(0)));
+        let mut requests = nats.subscribe(MemberList::SUBJECT).await.expect("subscription");
+        nats.flush().await.expect("flush");
+        let counted = questions.clone();
+        tokio::spawn(async move {
+            while let Some(request) = requests.next().await {
+                counted.fetch_add(1, Ordering::Relaxed);
+                let asked: MemberListRequest = serde_json::from_slice(&request.payload).expect("request");
+                let state = |member_no: String| {
+                    let number: u128 = member_no.strip_prefix('M')?.parse().ok()?;
+                    let status = if registered.contains(&number) { MemberStatus::Registered } else { MemberStatus::Active };
+                    (number > 0).then(|| MemberState { member_id: member(number), member_no, status })
+                };
+                let reply = MemberListReply { members: asked.member_nos.into_iter().filter_map(state).collect() };
+                nats.publish(request.reply.expect("reply"), serde_json::to_vec(&reply).expect("json").into()).await.expect("replied");
+            }
+        });
+        questions
     }
 
     /// Waits until a job has done a day.

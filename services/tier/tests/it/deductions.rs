@@ -27,6 +27,7 @@ fn reversed(settled: &AccrualSettled, number: &str, entry: u128, points: i64) ->
         points: Points(points),
         qualifying: true,
         pending: false,
+        breakage_of: None,
     };
     Reversed {
         correction: CorrectionKind::Refund,

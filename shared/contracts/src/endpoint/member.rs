@@ -316,6 +316,36 @@ endpoint!(
     for_stores = true, MemberGet = "api.member.member.get", MemberRequest => MemberReply
 );
 
+/// Names members.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct MemberListRequest {
+    /// Numbers on cards: at most 1000.
+    pub member_nos: Vec<String>,
+}
+
+/// Whether a member is activated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct MemberState {
+    /// The member.
+    pub member_id: MemberId,
+    /// The number on the card.
+    pub member_no: String,
+    /// The member's state.
+    pub status: MemberStatus,
+}
+
+/// Those that exist.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct MemberListReply {
+    /// By number; numbers that nobody has are missing.
+    pub members: Vec<MemberState>,
+}
+
+endpoint!(
+    /// Who has these numbers, and is activated?
+    MemberList = "api.member.member.list", MemberListRequest => MemberListReply
+);
+
 /// Looks for members by whatever is at hand: at least one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct MemberSearchRequest {

@@ -209,7 +209,7 @@ impl AccrualSource {
 
     /// True for what most accruals are: not written.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
-    pub(super) fn is_invoice(&self) -> bool {
+    pub(crate) fn is_invoice(&self) -> bool {
         *self == Self::Invoice
     }
 }
@@ -275,6 +275,8 @@ pub enum CorrectionKind {
     Void,
     /// Another invoice took its place.
     Replacement,
+    /// Somebody looked at its pending points and refused them.
+    Rejection,
 }
 
 impl CorrectionKind {
@@ -285,6 +287,7 @@ impl CorrectionKind {
             Self::Refund => "refund",
             Self::Void => "void",
             Self::Replacement => "replacement",
+            Self::Rejection => "rejection",
         }
     }
 }
@@ -319,6 +322,9 @@ pub struct ReversedEntry {
     pub qualifying: bool,
     /// They weren't spendable yet.
     pub pending: bool,
+    /// They had ended unspent and are claimed from nobody: the breakage of this store, which funded them, is less by them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breakage_of: Option<StoreCode>,
 }
 
 /// points: a correction took back some of what an accrual earned. Carries its own differences only, so consumers add, whatever comes
@@ -328,7 +334,7 @@ pub struct ReversedEntry {
 pub struct Reversed {
     /// Why.
     pub correction: CorrectionKind,
-    /// The correction's own number: of the refund, the void, the invoice that replaces this one.
+    /// The correction's own number: of the refund, the void, the invoice that replaces this one; of a rejection the document's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<String>,
     /// What the accrual rests on.

@@ -9,6 +9,7 @@ use super::Staff;
 use crate::{
     code::Text,
     endpoint::{Endpoint, MemberRequest},
+    event::AccrualSource,
 };
 
 /// What moved the end of a lot.
@@ -92,9 +93,60 @@ pub struct ListedLot {
     /// A person must look at it first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub review: bool,
+    /// Of pending points: what kind of document brought them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<AccrualSource>,
     /// What moved its end, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<KeptChange>,
+}
+
+/// What somebody decided on pending points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReviewDecision {
+    /// They may be spent.
+    Released,
+    /// They went back to who funds them.
+    Rejected,
+}
+
+impl ReviewDecision {
+    /// As in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Released => "released",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+/// A decision as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct KeptReview {
+    /// What kind of document.
+    pub source: AccrualSource,
+    /// Its store.
+    pub store: String,
+    /// The document.
+    pub document: String,
+    /// What was decided.
+    pub decision: ReviewDecision,
+    /// Points that waited for it.
+    pub points: Points,
+    /// Of these: spendable after it.
+    pub released: Points,
+    /// Of these: gone after it. The rest waits for something else.
+    pub reversed: Points,
+    /// Who decided.
+    pub by: Staff,
+    /// Why: in words, or the code of a rejection.
+    pub reason: String,
+    /// More about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// When.
+    pub at: DateTime<Utc>,
 }
 
 /// A member's lots.
@@ -102,6 +154,9 @@ pub struct ListedLot {
 pub struct LotsReply {
     /// Those that hold points, and those that were changed; the one that ends first in front. The first 500.
     pub lots: Vec<ListedLot>,
+    /// What was decided on pending points that somebody had to look at, newest first. The last 100.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reviews: Vec<KeptReview>,
 }
 
 endpoint!(
@@ -167,6 +222,9 @@ pub struct PendingReleaseRequest {
     pub operation_id: String,
     /// The number on the card.
     pub member_no: String,
+    /// What kind of document; an invoice if not given. One number may stand for documents of several kinds.
+    #[serde(default, skip_serializing_if = "AccrualSource::is_invoice")]
+    pub source: AccrualSource,
     /// The document's store.
     pub store: StoreCode,
     /// The document whose points wait for a review.
@@ -187,8 +245,46 @@ pub struct PendingReleaseReply {
 }
 
 endpoint!(
-    /// Ends the review of a document's pending points. Who rejects them refunds or voids the document.
+    /// Ends the review of a document's pending points: they may be spent.
     PendingRelease = "api.points.pending.release", PendingReleaseRequest => PendingReleaseReply
+);
+
+/// A reviewer refuses pending points.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct PendingRejectRequest {
+    /// The caller's id of the operation, 1 to 64 characters.
+    pub operation_id: String,
+    /// The number on the card.
+    pub member_no: String,
+    /// What kind of document; an invoice if not given.
+    #[serde(default, skip_serializing_if = "AccrualSource::is_invoice")]
+    pub source: AccrualSource,
+    /// The document's store.
+    pub store: StoreCode,
+    /// The document whose points wait for a review.
+    pub document: String,
+    /// Who does it.
+    pub by: Staff,
+    /// Why: one of the program's reasons for adjustments.
+    pub reason: String,
+    /// More about it, at most 200 characters; no personal values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// What became of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct PendingRejectReply {
+    /// Points that went back to who funds them.
+    pub rejected: Points,
+    /// Points of the member that are pending still.
+    pub pending: Points,
+}
+
+endpoint!(
+    /// Refuses a document's points that wait for a review: they go back, as by a correction. A document that waits as a whole is none
+    /// that earns any longer, and gives nothing later.
+    PendingReject = "api.points.pending.reject", PendingRejectRequest => PendingRejectReply
 );
 
 /// Points of another system.
