@@ -126,8 +126,9 @@ pub async fn save_settled(tx: &mut PgConnection, keys: &[DocumentKey], settled_a
     Ok(())
 }
 
-/// What members earned by invoices of these business dates so far, before bonuses: of locked members. Only a program with a
-/// daily cap asks. An invoice is posted on its business date or later, or hours before it where a store's clock is ahead.
+/// What members have of the base of invoices of these business dates, before bonuses: of locked members. What corrections took back
+/// is free again. Only a program with a daily cap asks. An invoice is posted on its business date or later, or hours before it where
+/// a store's clock is ahead.
 ///
 /// Entries are found by their member and nothing else: any further condition may let a plan made on an empty table read all of them.
 pub async fn load_daily_base(
@@ -136,11 +137,17 @@ pub async fn load_daily_base(
 ) -> Result<BTreeMap<(MemberId, NaiveDate), Points>, Failure> {
     let rows = sqlx::query!(
         r#"select u.member_id as "member_id!", u.day as "day!",
-                  (select coalesce(sum(e.points) filter (
-                              where e.kind = 'accrual' and e.source is null and e.of_entry is null
-                                and e.posted_at >= u.day - interval '2 days'
-                                and (select a.business_date from accrual a where a.store = e.store and a.document = e.document) = u.day
-                          ), 0)::bigint from entry e where e.member_id = u.member_id) as "base!"
+                  (select coalesce(sum((
+                              select least(d.posted, (a.net -> 'net' ->> 'base')::bigint)
+                              from accrual a where a.store = d.store and a.document = d.document and a.business_date = u.day
+                          )), 0)::bigint
+                   from (select e.store, e.document,
+                                sum(e.points) filter (
+                                    where e.kind = 'accrual' and e.source is null and e.of_entry is null
+                                      and e.posted_at >= u.day - interval '2 days'
+                                )::bigint as posted
+                         from entry e where e.member_id = u.member_id group by e.store, e.document) d
+                   where d.posted is not null) as "base!"
            from unnest($1::uuid[], $2::date[]) u(member_id, day)"#,
         &days.iter().map(|(member, _)| member.0).collect::<Vec<_>>(),
         &days.iter().map(|(_, day)| *day).collect::<Vec<_>>(),

@@ -2,12 +2,15 @@
 
 use jifen_contracts::{
     endpoint::CapKind,
-    event::{AccrualSettled, AccrualSource, Earned},
+    event::{AccrualSettled, AccrualSource, Earned, Reversed},
 };
 use jifen_kernel::Points;
 use jifen_runtime::{Running, ask};
 
-use crate::support::{Bench, answer, by_document, capped, double, invoice};
+use crate::{
+    corrections::{refund, void},
+    support::{Bench, answer, by_document, capped, double, invoice},
+};
 
 async fn copy(bench: &Bench) -> Running {
     let points = bench.copy().await;
@@ -42,6 +45,38 @@ async fn a_members_day_has_its_cap_whatever_the_copies() {
     for copy in copies {
         assert!(copy.stop().await);
     }
+}
+
+/// Exact default 19 under a cap: a bill that was reopened takes nothing from the one that takes its place.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_back_is_free_again_that_day() {
+    let bench = Bench::start().await;
+    let points = bench.copy().await;
+    points.cx().programs.learn([capped(1, 5_000, 2_000)]);
+    let first = invoice("R1", 1, "maintenance", "1000.00");
+    bench.publish(std::slice::from_ref(&first), 1).await;
+    let _: Vec<Earned> = bench.published(1).await;
+    bench.publish(&[void(&first, "R2", true)], 2).await;
+    let _: Vec<Reversed> = bench.published(1).await;
+    let second = invoice("R2", 1, "maintenance", "1100.00");
+    bench.publish(std::slice::from_ref(&second), 1).await;
+    let _: Vec<Earned> = bench.published(2).await;
+    assert_eq!(bench.account("M1").await.active, Points(1_750));
+    // 1,350 are left of it: 650 are free. A refund of what the cap had cut takes nothing, and frees nothing.
+    bench.publish(&[refund(&second, "C1", "200.00")], 1).await;
+    let _: Vec<Reversed> = bench.published(2).await;
+    let third = invoice("R3", 1, "repair", "1000.00");
+    bench.publish(std::slice::from_ref(&third), 1).await;
+    let _: Vec<Earned> = bench.published(3).await;
+    bench.publish(&[refund(&third, "C2", "300.00")], 1).await;
+    let _: Vec<Reversed> = bench.published(3).await;
+    bench.publish(&[invoice("R4", 1, "repair", "10.00")], 1).await;
+    let _: Vec<Earned> = bench.published(4).await;
+    bench.settled().await;
+    assert_eq!(bench.account("M1").await.active, Points(1_350 + 650 + 100));
+    assert_eq!(bench.number("select count(*) FROM dead_letter").await, 0);
+    bench.assert_sound().await;
+    assert!(points.stop().await);
 }
 
 /// Exact default 2: 5,000 + 5,000 + 100.

@@ -24,7 +24,7 @@ fn money(text: &str) -> Money {
 }
 
 /// Pays so much back on the only line.
-fn refund(of: &InvoiceAccepted, number: &str, amount: &str) -> InvoiceRefunded {
+pub fn refund(of: &InvoiceAccepted, number: &str, amount: &str) -> InvoiceRefunded {
     InvoiceRefunded {
         store: store(),
         refund_no: number.to_owned(),
@@ -41,7 +41,7 @@ fn refund(of: &InvoiceAccepted, number: &str, amount: &str) -> InvoiceRefunded {
     }
 }
 
-fn void(of: &InvoiceAccepted, number: &str, replaced: bool) -> InvoiceVoided {
+pub fn void(of: &InvoiceAccepted, number: &str, replaced: bool) -> InvoiceVoided {
     InvoiceVoided {
         store: store(),
         void_no: number.to_owned(),
