@@ -111,23 +111,22 @@ pub async fn save(tx: &mut PgConnection, changes: &[NewChange], at: DateTime<Utc
         let (after, added) = lots.entry((change.member_id, moved.lot_id)).or_insert((moved.after, Points::ZERO));
         (*after, *added) = (moved.after, *added + moved.added);
     }
+    let each = || changes.iter();
+    // In one statement: bills pay for it.
     sqlx::query!(
-        "update lot l set expires_on = u.after, remaining = l.remaining + u.added
-         from unnest($1::uuid[], $2::uuid[], $3::date[], $4::bigint[]) u(member_id, lot_id, after, added)
-         where l.member_id = any($1) and l.lot_id = any($2) and l.member_id = u.member_id and l.lot_id = u.lot_id",
+        "with moved as (
+             update lot l set expires_on = u.after, remaining = l.remaining + u.added
+             from unnest($1::uuid[], $2::uuid[], $3::date[], $4::bigint[]) u(member_id, lot_id, after, added)
+             where l.member_id = any($1) and l.lot_id = any($2) and l.member_id = u.member_id and l.lot_id = u.lot_id
+         )
+         insert into lot_change (member_id, lot_id, kind, before, after, store, document, by_staff, reason, at)
+         select u.member_id, u.lot_id, u.kind, u.before, u.after, u.store, u.document, u.by_staff, u.reason, $14
+         from unnest($5::uuid[], $6::uuid[], $7::text[], $8::date[], $9::date[], $10::text[], $11::text[], $12::text[], $13::text[])
+              with ordinality u(member_id, lot_id, kind, before, after, store, document, by_staff, reason, place) order by u.place",
         &lots.keys().map(|(member, _)| member.0).collect::<Vec<_>>(),
         &lots.keys().map(|(_, lot)| *lot).collect::<Vec<_>>(),
         &lots.values().map(|(after, _)| *after).collect::<Vec<_>>(),
         &lots.values().map(|(_, added)| added.0).collect::<Vec<_>>(),
-    )
-    .execute(&mut *tx)
-    .await?;
-    let each = || changes.iter();
-    sqlx::query!(
-        "insert into lot_change (member_id, lot_id, kind, before, after, store, document, by_staff, reason, at)
-         select u.member_id, u.lot_id, u.kind, u.before, u.after, u.store, u.document, u.by_staff, u.reason, $10
-         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::date[], $5::date[], $6::text[], $7::text[], $8::text[], $9::text[])
-              with ordinality u(member_id, lot_id, kind, before, after, store, document, by_staff, reason, place) order by u.place",
         &each().map(|change| change.member_id.0).collect::<Vec<_>>(),
         &each().map(|change| change.moved.lot_id).collect::<Vec<_>>(),
         &each().map(|change| change.moved.kind.as_str().to_owned()).collect::<Vec<_>>(),
