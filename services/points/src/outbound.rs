@@ -6,14 +6,14 @@ pub mod till;
 use chrono::{DateTime, NaiveDate, Utc};
 use jifen_contracts::event::{
     AccrualSettled, AccrualSource, Balance, CategoryPaid, CorrectionKind, Earned, FlagReason, Flagged, InvoiceAccepted, PostedEntry,
-    Reversed, ReversedEntry, Sealed,
+    Reversed, ReversedAccrual, ReversedEntry, Sealed,
 };
 use jifen_kernel::{Points, StoreCode};
 use jifen_proof::Seal;
 
 use crate::{
     domain::{
-        account::{Account, Entry},
+        account::{Account, Entry, Movement},
         activation::PendingEntry,
         correct::{Change, Given, Taken},
         direct::DirectAccrual,
@@ -117,7 +117,7 @@ pub fn reversed(standing: &Standing, account: &Account, change: &Change<'_>, tak
         member_no: account.member_no.clone(),
         at,
         business_date: standing.business_date,
-        entries: reversed_entries(taken),
+        entries: reversed_entries(taken, (AccrualSource::Invoice, standing.store.as_str(), &standing.document)),
         paid,
         vehicle: standing.vehicle.clone(),
         visit_lost,
@@ -126,7 +126,8 @@ pub fn reversed(standing: &Standing, account: &Account, change: &Change<'_>, tak
     })
 }
 
-fn reversed_entries(taken: &[Taken]) -> Vec<ReversedEntry> {
+/// Of an event about this accrual.
+fn reversed_entries(taken: &[Taken], own: (AccrualSource, &str, &str)) -> Vec<ReversedEntry> {
     let pairs = taken.iter().flat_map(|taken| taken.entries.iter().map(move |entry| (&taken.of, entry)));
     let entry = |(of, entry): (&Given, &Entry)| ReversedEntry {
         entry_id: entry.movement.entry_id,
@@ -138,8 +139,15 @@ fn reversed_entries(taken: &[Taken]) -> Vec<ReversedEntry> {
         qualifying: of.movement.qualifying,
         pending: of.pending,
         breakage_of: (entry.debit == EXPIRED).then(|| entry.movement.store.clone()),
+        accrual: another_than(own, &of.movement),
     };
     pairs.map(entry).collect()
+}
+
+/// What brought an entry, unless it was this accrual.
+fn another_than(own: (AccrualSource, &str, &str), movement: &Movement) -> Option<ReversedAccrual> {
+    let accrual = || ReversedAccrual { source: movement.source, store: movement.store.clone(), document: movement.document.clone() };
+    ((movement.source, movement.store.as_str(), movement.document.as_str()) != own).then(accrual)
 }
 
 /// Somebody refused pending points of a document; `None` where nothing went back.
@@ -157,7 +165,7 @@ pub fn rejected(account: &Account, of: &UnderReview, by: &Correcting, taken: &[T
         member_no: account.member_no.clone(),
         at,
         business_date: of.business_date,
-        entries: reversed_entries(taken),
+        entries: reversed_entries(taken, (of.source, of.store.as_str(), &of.document)),
         paid: Vec::new(),
         vehicle: None,
         visit_lost: false,
@@ -192,6 +200,7 @@ pub fn lapsed(account: &Account, business_date: NaiveDate, taken: &[(&PendingEnt
         qualifying: posted.movement.qualifying,
         pending: true,
         breakage_of: None,
+        accrual: None,
     };
     Some(Reversed {
         correction: CorrectionKind::Lapse,

@@ -18,7 +18,7 @@ use crate::{
     domain::{
         contribution::Fact,
         decide::decide_by_facts,
-        entitlement::{decide_entitlements, next_end},
+        entitlement::{Entitlement, decide_entitlements, decide_revoked, next_end},
         ladder::{has_entitlements, needs_facts, rank_of},
         standing::{Change, Standing, decide_deduction, decide_standing},
     },
@@ -58,6 +58,10 @@ impl<'a> News<'a> {
     fn fact(&self) -> Option<&'a Fact> {
         if let Heard::Fact(fact) = self.heard { Some(fact) } else { None }
     }
+
+    fn takes_from(&self, member: MemberId) -> bool {
+        self.member_id == member && matches!(self.heard, Heard::Deduction { .. })
+    }
 }
 
 /// The day that decides, and whether everything that time may change is looked at.
@@ -76,8 +80,17 @@ impl Day {
     }
 }
 
-/// Who is looked at for entitlements, and whether new ones may be granted.
-type Granting = BTreeMap<MemberId, bool>;
+/// Who is looked at for entitlements.
+type Granting = BTreeMap<MemberId, Look>;
+
+/// At whose entitlements.
+#[derive(Debug, Clone, Copy, Default)]
+struct Look {
+    /// New ones may be granted.
+    grants: bool,
+    /// A correction took the tier back: what it had brought goes with it.
+    revokes: bool,
+}
 
 /// Settles what was heard. `standings` hold every member of `news`; they are to be saved behind this.
 pub async fn settle(
@@ -102,7 +115,7 @@ pub async fn settle(
         let standing = standings.get_mut(&heard.member_id).ok_or_else(|| Failure::defect("a standing that was locked is missing"))?;
         let had = standing.reached.is_some();
         let mut in_grace = false;
-        let mut changed = false;
+        let (mut changed, mut down) = (false, false);
         if !by_facts.contains(&heard.member_id) {
             let change = if let Heard::Deduction { qualifying, .. } = heard.heard {
                 let then = standing.reached.as_ref().and_then(|reached| cx.programs.get(reached.program_version));
@@ -112,7 +125,7 @@ pub async fn settle(
             };
             if let Some(change) = change {
                 announce(out, heard, standing, &change, heard.fact(), &now)?;
-                changed = true;
+                (changed, down) = (true, !change.up);
             }
         } else if last.get(&heard.member_id) == Some(&place) {
             let facts = facts.get(&heard.member_id).map_or(&[][..], Vec::as_slice);
@@ -123,7 +136,7 @@ pub async fn settle(
                 // What was counted before an activation is named by the message that made it known.
                 let by = by.map(|place| &facts[place]).or(heard.fact());
                 announce(out, cause_of(news, heard, by), standing, change, by, &now)?;
-                changed = true;
+                (changed, down) = (true, !change.up);
             }
             if let Some(warning) = &decided.warning {
                 let store = store_of(standing, &now)?;
@@ -131,7 +144,10 @@ pub async fn settle(
             }
         }
         if (changed || day.run || !had) && standing.reached.is_some() {
-            granting.insert(heard.member_id, !in_grace);
+            let look = granting.entry(heard.member_id).or_default();
+            look.grants = !in_grace;
+            // Time takes its steps in the day's run.
+            look.revokes |= down && !day.run && news.iter().any(|news| news.takes_from(heard.member_id));
         }
     }
     grant(cx, tx, standings, &granting, &now, day, out).await
@@ -191,29 +207,40 @@ async fn grant(
         let standing = standings.get(member)?;
         rank_of(tiers, &standing.reached.as_ref()?.tier, standing.qualifying)
     };
-    // Between the day's runs nothing ends: only who is brought something is looked at.
-    let concerned = |(member, _): &(&MemberId, &bool)| run || rank(member, standings).is_some_and(|rank| has_entitlements(tiers, rank));
-    let granting: Granting = granting.iter().filter(concerned).map(|(member, grants)| (*member, *grants)).collect();
+    // Between the day's runs nothing ends by itself: only who is brought something is looked at, or loses what was never earned.
+    let concerned = |(member, look): &(&MemberId, &Look)| {
+        run || look.revokes || rank(member, standings).is_some_and(|rank| has_entitlements(tiers, rank))
+    };
+    let granting: Granting = granting.iter().filter(concerned).map(|(member, look)| (*member, *look)).collect();
     if granting.is_empty() {
         return Ok(());
     }
     let ids: Vec<Uuid> = granting.keys().map(|member| member.0).collect();
     let mut all = entitlement::load(tx, &ids).await?;
-    let (mut new, mut closed) = (Vec::new(), Vec::new());
-    for (member, grants) in &granting {
+    let (mut new, mut reopened, mut closed) = (Vec::new(), Vec::new(), Vec::new());
+    for (member, look) in &granting {
         let rank = rank(member, standings);
         let Some(standing) = standings.get_mut(member) else { continue };
         let held = all.entry(*member).or_default();
-        let renewed = decide_entitlements(held, tiers, rank.unwrap_or(0), *grants && rank.is_some(), day, || cx.ids.next(out.now()));
+        if let Some(rank) = rank.filter(|_| look.revokes) {
+            closed.extend(decide_revoked(held, tiers, rank, day).into_iter().map(|id| (*member, id)));
+        }
+        let renewed = decide_entitlements(held, tiers, rank.unwrap_or(0), look.grants && rank.is_some(), day, || cx.ids.next(out.now()));
         standing.next_due = [standing.next_due, next_end(held, day)].into_iter().flatten().min();
         new.extend(renewed.granted.iter().map(|id| (*member, *id)));
+        reopened.extend(renewed.reopened.iter().map(|id| (*member, *id)));
         closed.extend(renewed.closed.iter().map(|id| (*member, *id)));
     }
     let find = |member: &MemberId, id: &Uuid| all.get(member).and_then(|held| held.iter().find(|entitlement| entitlement.id == *id));
     let closed: Vec<_> = closed.iter().filter_map(|(member, id)| Some((*member, find(member, id)?))).collect();
-    let new: Vec<_> = new.iter().filter_map(|(member, id)| Some((*member, now.version, find(member, id)?))).collect();
-    if !closed.is_empty() {
-        entitlement::save(tx, &closed.iter().map(|(_, entitlement)| (entitlement.id, *entitlement)).collect()).await?;
+    let found = |keys: &[(MemberId, Uuid)]| -> Vec<_> {
+        keys.iter().filter_map(|(member, id)| Some((*member, now.version, find(member, id)?))).collect()
+    };
+    let (new, reopened) = (found(&new), found(&reopened));
+    let changed: BTreeMap<Uuid, &Entitlement> =
+        closed.iter().map(|(_, one)| *one).chain(reopened.iter().map(|(.., one)| *one)).map(|one| (one.id, one)).collect();
+    if !changed.is_empty() {
+        entitlement::save(tx, &changed).await?;
     }
     if !new.is_empty() {
         entitlement::save_new(tx, &new, out.now()).await?;
@@ -224,7 +251,7 @@ async fn grant(
         let standing = &standings[&member];
         out.event(&Cause::default(), None, &outbound::expired(member, standing, entitlement, store_of(standing, now)?, at));
     }
-    for (member, version, entitlement) in new {
+    for (member, version, entitlement) in new.into_iter().chain(reopened) {
         let standing = &standings[&member];
         out.event(&Cause::default(), None, &outbound::granted(member, standing, entitlement, version, store_of(standing, now)?, at));
     }

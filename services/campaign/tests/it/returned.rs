@@ -31,6 +31,7 @@ fn reversed(of: &Earned, campaign: &str, entry: u128, points: i64, at: &str) -> 
         qualifying: true,
         pending: false,
         breakage_of: None,
+        accrual: None,
     };
     Reversed {
         correction: CorrectionKind::Refund,

@@ -188,15 +188,17 @@ impl Occasional for Expired {
 }
 
 impl Occasional for Reversed {
-    /// Once a correction, by what it took first: a bonus that it takes when that is posted is no second message. Nothing where no point
-    /// moves, nor of a lapse: its member was never activated; nor where somebody refused points that could never be spent.
+    /// Once for all that a correction takes at a time: what it takes of a bonus or reward that is posted later is told then, since the
+    /// member hears of these, too. Nothing where no point moves, nor of a lapse: its member was never activated; nor where somebody
+    /// refused points that could never be spent.
     fn occasions(&self) -> Vec<Occasion> {
         let points: Points = self.entries.iter().map(|entry| entry.points).sum();
         let is_news = points.is_positive() && self.correction != CorrectionKind::Rejection;
-        let Some(number) = self.number.as_ref().filter(|_| is_news) else { return Vec::new() };
+        let first = self.entries.iter().map(|entry| entry.entry_id).min();
+        let (Some(number), Some(first)) = (self.number.as_ref().filter(|_| is_news), first) else { return Vec::new() };
         vec![Occasion {
             member_id: self.member_id,
-            business_key: format!("{}/{}/{number}", self.correction.as_str(), self.store),
+            business_key: format!("{}/{}/{number}/{first}", self.correction.as_str(), self.store),
             store: self.store.clone(),
             rules: Rules::InForceAt(self.at),
             facts: Facts::Reversed { points, balance: self.balance.active, debt: self.balance.debt },

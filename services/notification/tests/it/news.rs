@@ -196,9 +196,10 @@ async fn ends_of_points_are_told_once() {
     assert!(copy.stop().await);
 }
 
-/// One message a correction, whatever comes twice or in two parts; none where no point moves, and none of a lapse.
+/// One message for what a correction takes at a time, however often it comes: a bonus that is posted later is taken by a second word, since
+/// its posting was told. None where no point moves, and none of a lapse.
 #[tokio::test]
-async fn points_taken_back_are_told_once_a_correction() {
+async fn points_taken_back_are_told_once_each_time() {
     let bench = Bench::start_at("2026-10-03T09:00:00+08:00").await;
     bench.knows(1, &["sms:service"]);
     bench.answer_contacts().await;
@@ -213,6 +214,7 @@ async fn points_taken_back_are_told_once_a_correction() {
         qualifying: true,
         pending: false,
         breakage_of: None,
+        accrual: None,
     };
     let reversed = |correction, number: Option<&str>, points: &[i64]| Reversed {
         correction,
@@ -235,13 +237,13 @@ async fn points_taken_back_are_told_once_a_correction() {
     let its_bonus = reversed(CorrectionKind::Refund, Some("C1"), &[50]);
     bench.publish_all(std::slice::from_ref(&refund)).await;
     bench.settle().await;
-    bench.publish_all(&[refund, its_bonus, reversed(CorrectionKind::Void, Some("C1"), &[100])]).await;
+    bench.publish_all(&[refund, its_bonus.clone(), its_bonus, reversed(CorrectionKind::Void, Some("C1"), &[100])]).await;
     bench.publish_all(&[reversed(CorrectionKind::Refund, Some("C2"), &[]), reversed(CorrectionKind::Lapse, None, &[70])]).await;
     bench.publish_all(&[reversed(CorrectionKind::Rejection, Some("R1"), &[30])]).await;
     bench.settle().await;
     assert_eq!(
         bench.texts().await,
-        ["+8613800000001 points_reversed 【会员中心】100 0 500 v1", "+8613800000001 points_reversed 【会员中心】500 0 500 v1"]
+        ["100", "50", "500"].map(|points| format!("+8613800000001 points_reversed 【会员中心】{points} 0 500 v1"))
     );
     for copy in copies {
         assert!(copy.stop().await);

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jifen_contracts::{
     endpoint::{EntryExplain, ExplainRequest},
     event::{
-        AccrualSettled, Bonus, BonusGranted, BonusRule, CorrectionKind, DocumentRef, Earned, FlagReason, Flagged, InvoiceAccepted,
-        InvoiceRefunded, InvoiceVoided, RefundedLine, Reversed,
+        AccrualSettled, AccrualSource, Bonus, BonusGranted, BonusRule, CorrectionKind, DocumentRef, Earned, FlagReason, Flagged,
+        InvoiceAccepted, InvoiceRefunded, InvoiceVoided, RefundedLine, Reversed, ReversedAccrual,
     },
 };
 use jifen_kernel::{Money, Points};
@@ -163,6 +163,14 @@ async fn a_delayed_reward_is_taken_back_too() {
     assert_eq!(settled[3].points(), Points(300), "as granted");
     let reversed: Vec<Reversed> = bench.published(3).await;
     assert_eq!((sum(&reversed[2..]), figures(&bench).await.0), (100, 1_700));
+    // Whoever sums by accrual is told which: the reward's own document, or none where it is the invoice.
+    let of = |of: &Reversed| -> Vec<Option<String>> {
+        let of_grant = |accrual: &ReversedAccrual| format!("{} {}", accrual.source.as_str(), accrual.document);
+        of.entries.iter().map(|entry| entry.accrual.as_ref().map(of_grant)).collect()
+    };
+    let named = |settled: &AccrualSettled| Some(format!("grant {}", settled.document));
+    assert_eq!((settled[3].source, of(&reversed[2])), (AccrualSource::Grant, vec![named(&settled[3])]));
+    assert_eq!(of(&reversed[0]), [None, named(&settled[2])]);
     bench.explain_all("M1").await;
     // Whoever took another number than the invoice's net amounts give would be seen, of the reward, too.
     let took = reversed[0].entries.iter().find(|entry| entry.rule.starts_with("campaign:")).expect("the reward").entry_id;

@@ -15,10 +15,10 @@ use super::contribution::{Fact, Source};
 /// The accrual that is corrected: store, document, source.
 pub type Of = (String, String, String);
 
-/// What one event takes back.
+/// What one event takes back of one accrual.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deduction {
-    /// The event.
+    /// Its key: the event for what it takes of its own accrual, the first of the entries for another one.
     pub event_id: Uuid,
     /// Whose accrual.
     pub member_id: MemberId,
@@ -41,26 +41,45 @@ pub struct Deduction {
 }
 
 impl Deduction {
-    /// What an event says.
-    pub fn of(event_id: Uuid, reversed: &Reversed) -> Self {
-        let entries = reversed.entries.iter().filter(|entry| entry.qualifying);
+    /// What an event says: of its own accrual, and of each other one that some of its entries had come with. These wait, like the
+    /// first, for what they take from.
+    pub fn of(event_id: Uuid, reversed: &Reversed) -> Vec<Self> {
         let mut paid: BTreeMap<Token, Money> = BTreeMap::new();
         for category in &reversed.paid {
             let sum = paid.entry(category.category.clone()).or_insert(Money::ZERO);
             *sum = Money::from_fen(sum.fen() + category.paid.fen());
         }
-        Self {
+        let own = Self {
             event_id,
             member_id: reversed.member_id,
             member_no: reversed.member_no.clone(),
             store: reversed.store.clone(),
             document: reversed.document.clone(),
             source: reversed.source.into(),
-            entries: entries.map(|entry| (entry.entry_id, entry.points)).collect(),
+            entries: BTreeMap::new(),
             paid,
             visit_lost: reversed.visit_lost,
             paid_visit_lost: reversed.paid_visit_lost,
+        };
+        let (mut all, mut others) = (own.clone(), BTreeMap::<Of, Self>::new());
+        for entry in reversed.entries.iter().filter(|entry| entry.qualifying) {
+            let of = entry.accrual.as_ref().map_or(&mut all, |accrual| {
+                let other = || Self {
+                    event_id: entry.entry_id,
+                    store: accrual.store.clone(),
+                    document: accrual.document.clone(),
+                    source: accrual.source.into(),
+                    paid: BTreeMap::new(),
+                    visit_lost: false,
+                    paid_visit_lost: false,
+                    ..own.clone()
+                };
+                let key = (accrual.store.to_string(), accrual.document.clone(), Source::from(accrual.source).as_str().to_owned());
+                others.entry(key).or_insert_with(other)
+            });
+            of.entries.insert(entry.entry_id, entry.points);
         }
+        [all].into_iter().chain(others.into_values()).collect()
     }
 
     /// Which accrual it corrects.

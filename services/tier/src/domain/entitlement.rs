@@ -1,7 +1,8 @@
 //! Countable benefits: granted with a tier, used one by one, over on a day.
 //!
 //! Of a kind a member has at most one that is valid. A tier brings it anew when it ran out, unless it is given once in a life;
-//! a higher tier's better one takes its place. What a lower tier no longer brings stays until its day.
+//! a higher tier's better one takes its place. What a lower tier no longer brings stays until its day; but what a tier brought that a
+//! correction took back goes with it, as far as it wasn't used, and comes back with it.
 
 use chrono::{Days, Months, NaiveDate};
 use jifen_contracts::{code::Text, program::Tier};
@@ -31,6 +32,8 @@ pub struct Entitlement {
     pub valid_until: NaiveDate,
     /// Over, and announced to be.
     pub closed: bool,
+    /// Closed because its tier was never earned: it opens again with the tier.
+    pub revoked: bool,
 }
 
 impl Entitlement {
@@ -67,12 +70,23 @@ pub fn decide_entitlements(
     for (tier, benefit, count) in countable.filter(|_| grants) {
         let same = |entitlement: &Entitlement| entitlement.kind == benefit.kind;
         let valid = held.iter().position(|entitlement| same(entitlement) && entitlement.is_valid(day));
+        if let Some(place) = valid
+            && (held[place].tier == tier.code || held[place].count >= count)
+        {
+            continue;
+        }
         if let Some(place) = valid {
-            if held[place].tier == tier.code || held[place].count >= count {
-                continue;
-            }
             close(&mut held[place], &mut renewed);
-        } else if held.iter().any(|entitlement| same(entitlement) && (benefit.once || entitlement.granted_on == day)) {
+        }
+        let revoked = |entitlement: &Entitlement| same(entitlement) && entitlement.revoked;
+        let back = held.iter().position(|one| revoked(one) && one.tier == tier.code && day <= one.valid_until);
+        if let Some(place) = back {
+            (held[place].closed, held[place].revoked) = (false, false);
+            renewed.reopened.push(held[place].id);
+            continue;
+        }
+        let had = |one: &Entitlement| same(one) && !(one.revoked && one.used == 0) && (benefit.once || one.granted_on == day);
+        if valid.is_none() && held.iter().any(had) {
             // Once in a life; and a day's grant is one, however often the day is looked at.
             continue;
         }
@@ -87,6 +101,7 @@ pub fn decide_entitlements(
             granted_on: day,
             valid_until: until.unwrap_or(day),
             closed: false,
+            revoked: false,
         };
         renewed.granted.push(new.id);
         held.push(new);
@@ -94,11 +109,25 @@ pub fn decide_entitlements(
     renewed
 }
 
+/// A correction took a tier back, and the one at `rank` is left: what those above it had brought is closed, as far as anything is left
+/// of it. By key.
+pub fn decide_revoked(held: &mut [Entitlement], tiers: &[Tier], rank: usize, day: NaiveDate) -> Vec<Uuid> {
+    let above = |code: &Token| tiers.iter().position(|tier| tier.code == *code).is_some_and(|place| place > rank);
+    let mut revoked = Vec::new();
+    for entitlement in held.iter_mut().filter(|one| one.is_valid(day) && one.left() > 0 && above(&one.tier)) {
+        (entitlement.closed, entitlement.revoked) = (true, true);
+        revoked.push(entitlement.id);
+    }
+    revoked
+}
+
 /// What was granted and closed, by key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Renewed {
     /// Granted.
     pub granted: Vec<Uuid>,
+    /// There again.
+    pub reopened: Vec<Uuid>,
     /// Closed.
     pub closed: Vec<Uuid>,
 }

@@ -109,7 +109,8 @@ pub fn decide_standing(standing: &mut Standing, rules: &AppliedProgram, qualifyi
 }
 
 /// Takes `qualifying` points back under a ladder of points alone, and with them the tier if it is no longer earned: by the rules
-/// that gave it (`then`), so that a version with higher thresholds takes nothing, nor do those of `now` if they ask for less.
+/// that gave it (`then`), so that a version with higher thresholds takes nothing, nor do those of `now` if they ask for less. The same
+/// goes for the tier below that is left.
 pub fn decide_deduction(
     standing: &mut Standing,
     then: Option<&AppliedProgram>,
@@ -131,8 +132,14 @@ pub fn decide_deduction(
         return None;
     }
     let tiers = &now.program.tiers;
-    let to = &tiers[rank_at(tiers, total)?];
-    let below = tiers.iter().position(|tier| tier.code == from).is_none_or(|rank| rank_at(tiers, total) < Some(rank));
+    let place = |code: &Token| tiers.iter().position(|tier| tier.code == *code);
+    let left = |rules: &AppliedProgram| {
+        let rank = rank_at(&rules.program.tiers, total)?;
+        place(&rules.program.tiers[rank].code)
+    };
+    let rank = left(now).max(then.and_then(left))?;
+    let to = &tiers[rank];
+    let below = place(&from).is_none_or(|before| rank < before);
     let reached = Reached { tier: to.code.clone(), since: at, program_version: now.version };
     (below && to.code != from).then(|| step_to(standing, from, reached, false))
 }

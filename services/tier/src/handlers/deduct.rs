@@ -74,18 +74,18 @@ impl BatchHandler for Deduct {
 /// What was never heard of, with its place in the batch; of each the entries that nobody had taken back.
 async fn claim(tx: &mut PgConnection, batch: &[Incoming<Event<Reversed>>], out: &Outbox) -> Result<Vec<(usize, Deduction)>, Failure> {
     let (mut deductions, mut places) = (BTreeMap::new(), BTreeMap::new());
-    let mut taken: BTreeSet<Uuid> = BTreeSet::new();
+    let (mut heard, mut taken): (BTreeSet<Uuid>, BTreeSet<Uuid>) = (BTreeSet::new(), BTreeSet::new());
     for (place, incoming) in batch.iter().enumerate() {
-        let id = incoming.item.id;
-        if places.contains_key(&id) {
+        if !heard.insert(incoming.item.id) {
             continue;
         }
-        let mut one = Deduction::of(id, &incoming.item.data);
-        one.entries.retain(|entry, _| taken.insert(*entry));
-        places.insert(id, place);
-        // What moves nothing that counts is nothing here.
-        if one.cut() != Cut::default() {
-            deductions.insert(id, one);
+        for mut one in Deduction::of(incoming.item.id, &incoming.item.data) {
+            one.entries.retain(|entry, _| taken.insert(*entry));
+            // What moves nothing that counts is nothing here.
+            if one.cut() != Cut::default() {
+                places.insert(one.event_id, place);
+                deductions.insert(one.event_id, one);
+            }
         }
     }
     if deductions.is_empty() {

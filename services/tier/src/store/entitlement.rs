@@ -23,6 +23,7 @@ struct Row {
     granted_on: NaiveDate,
     valid_until: NaiveDate,
     closed: bool,
+    revoked: bool,
 }
 
 impl TryFrom<Row> for Entitlement {
@@ -40,6 +41,7 @@ impl TryFrom<Row> for Entitlement {
             granted_on: row.granted_on,
             valid_until: row.valid_until,
             closed: row.closed,
+            revoked: row.revoked,
         })
     }
 }
@@ -48,7 +50,7 @@ impl TryFrom<Row> for Entitlement {
 pub async fn load(tx: &mut PgConnection, members: &[Uuid]) -> Result<HashMap<MemberId, Vec<Entitlement>>, Failure> {
     let rows = sqlx::query_as!(
         Row,
-        "select entitlement_id, member_id, tier, kind, name_zh, name_en, count, used, granted_on, valid_until, closed
+        "select entitlement_id, member_id, tier, kind, name_zh, name_en, count, used, granted_on, valid_until, closed, revoked
          from entitlement where member_id = any($1) order by member_id, granted_on, kind",
         members
     )
@@ -96,12 +98,13 @@ pub async fn save_new(tx: &mut PgConnection, new: &[(MemberId, u32, &Entitlement
 /// Saves how often entitlements were used, and which are over.
 pub async fn save(tx: &mut PgConnection, changed: &BTreeMap<Uuid, &Entitlement>) -> Result<(), Failure> {
     sqlx::query!(
-        "update entitlement e set used = u.used, closed = u.closed
-         from unnest($1::uuid[], $2::int[], $3::bool[]) u (entitlement_id, used, closed)
+        "update entitlement e set used = u.used, closed = u.closed, revoked = u.revoked
+         from unnest($1::uuid[], $2::int[], $3::bool[], $4::bool[]) u (entitlement_id, used, closed, revoked)
          where e.entitlement_id = any($1) and e.entitlement_id = u.entitlement_id",
         &changed.keys().copied().collect::<Vec<_>>(),
         &changed.values().map(|e| i32::try_from(e.used).unwrap_or(i32::MAX)).collect::<Vec<_>>(),
         &changed.values().map(|e| e.closed).collect::<Vec<_>>(),
+        &changed.values().map(|e| e.revoked).collect::<Vec<_>>(),
     )
     .execute(tx)
     .await?;

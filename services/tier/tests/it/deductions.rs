@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use jifen_contracts::event::{
-    AccrualSettled, AccrualSource, Balance, CategoryPaid, CorrectionKind, EntryKind, Reversed, ReversedEntry, TierDowngraded, TierUpgraded,
+    AccrualSettled, AccrualSource, Balance, CategoryPaid, CorrectionKind, EntitlementExpired, EntitlementGranted, EntryKind, Reversed,
+    ReversedAccrual, ReversedEntry, TierDowngraded, TierUpgraded,
 };
 use jifen_kernel::{Money, Points, Token};
 use jifen_testkit::{
@@ -11,7 +12,7 @@ use jifen_testkit::{
 };
 use uuid::Uuid;
 
-use crate::support::{annual, copy, handbook, member, number, preset, settled, spent, surroundings, without_run};
+use crate::support::{annual, bringing, copy, handbook, member, number, preset, settled, spent, surroundings, without_run};
 
 const REVERSED: &str = "tier_reversed";
 
@@ -28,6 +29,7 @@ fn reversed(settled: &AccrualSettled, number: &str, entry: u128, points: i64) ->
         qualifying: true,
         pending: false,
         breakage_of: None,
+        accrual: None,
     };
     Reversed {
         correction: CorrectionKind::Refund,
@@ -188,4 +190,59 @@ async fn each_event_and_each_entry_counts_once_and_statements_do_not_grow() {
     assert!((1..=6).contains(&batches), "{:?}", statements::counted());
     assert_eq!(statements::of("update standing"), batches, "{:?}", statements::counted());
     assert_eq!(statements::of("insert into deducted_entry"), batches, "{:?}", statements::counted());
+}
+
+/// What a refund takes of a delayed reward comes off the reward, not off the invoice: whichever of the two is heard first.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_taken_of_a_reward_waits_for_the_reward() {
+    let env = surroundings().await;
+    let tier = copy(&env, 500, &[preset()]).await;
+    let invoice = settled("R1", 1, 1_600);
+    publish(&env, &[invoice.clone(), settled("R2", 1, 3_500), settled("R3", 2, 1_600)]).await;
+    published::<TierUpgraded>(&env, 1).await;
+    let reward = |document: &str, of: u128| AccrualSettled { source: AccrualSource::Grant, ..settled(document, of, 1_500) };
+    let taken = |invoice: &AccrualSettled, entry: u128, document: &str| {
+        let mut reversed = reversed(invoice, "C1", entry, 1_500);
+        reversed.entries[0].kind = EntryKind::Bonus;
+        reversed.entries[0].accrual =
+            Some(ReversedAccrual { source: AccrualSource::Grant, store: invoice.store.clone(), document: document.to_owned() });
+        reversed
+    };
+    let third = settled("R3", 2, 1_600);
+    let all_of_it = [reversed(&third, "C1", 1, 1_600), taken(&third, 2, "G3"), taken(&invoice, 3, "G1")];
+    publish(&env, &all_of_it).await;
+    drained::<TierUpgraded>(&env, REVERSED).await;
+    assert_eq!(number(&env, "select sum(qualifying * 10 + waiting)::bigint from standing").await, 51_002, "they wait");
+    publish(&env, &[reward("G3", 2), reward("G1", 1)]).await;
+    drained::<TierUpgraded>(&env, "tier_accrual_settled").await;
+    assert_eq!(number(&env, "select sum(qualifying * 10 + waiting)::bigint from standing").await, 51_000);
+    assert_eq!(number(&env, "select count(*) from outbox where subject like 'evt.tier.downgraded%'").await, 0);
+    assert_eq!(number(&env, "select count(*) from dead_letter").await, 0);
+    assert!(tier.stop().await);
+}
+
+/// Buy, refund, keep the free maintenance: on a ladder of points, and on one of yearly spend.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_unearned_tier_had_brought_goes_with_it() {
+    for (program, brought) in [(bringing(), 2), (annual(1), 1)] {
+        let env = surroundings().await;
+        let tier = copy(&env, 500, &[program]).await;
+        let bill =
+            |document: &str| AccrualSettled { entries: settled(document, 1, 5_000).entries, ..spent(document, 1, "2026-05-10", "5000.00") };
+        publish(&env, &[bill("R1")]).await;
+        published::<TierUpgraded>(&env, 1).await;
+        let open = async || number(&env, "select count(*) from entitlement where not closed").await;
+        let before = open().await;
+        publish(&env, &[less(reversed(&bill("R1"), "C1", 1, 5_000), "5000.00")]).await;
+        let expired = published::<EntitlementExpired>(&env, brought).await;
+        assert_eq!(expired.len(), brought, "{expired:?}");
+        assert_eq!(open().await, before - i64::try_from(brought).expect("few"));
+        publish(&env, &[bill("R2")]).await;
+        published::<TierUpgraded>(&env, 2).await;
+        let granted = drained::<EntitlementGranted>(&env, "tier_accrual_settled").await;
+        let again = granted.iter().filter(|event| expired.iter().any(|one| one.data.entitlement_id == event.data.entitlement_id));
+        assert_eq!((again.count(), open().await), (2 * brought, before), "the same ones, and no other");
+        assert_eq!(number(&env, "select count(*) from dead_letter").await, 0);
+        assert!(tier.stop().await);
+    }
 }

@@ -80,6 +80,13 @@ pub fn annual(version: u32) -> AppliedProgram {
     samples::program(version, json!({ "tiers": tiers, "ladder": { "kind": "yearly" } }))
 }
 
+/// A ladder of points alone, whose upper tier brings washes and, once in a life, an inspection.
+pub fn bringing() -> AppliedProgram {
+    let benefits = [countable("wash", 6, false), countable("inspection", 1, true)];
+    let tiers = json!([step("regular", json!({ "from": 0 })), step("silver", json!({ "from": 5_000, "benefits": benefits }))]);
+    samples::program(1, json!({ "tiers": tiers }))
+}
+
 /// The ladder of `handbook`.
 pub fn handbook() -> AppliedProgram {
     let silver = json!({ "from": 5_000, "any": [way("vehicle_amount_12m", json!("50000.00")), way("paid_visits", json!(3))] });

@@ -325,6 +325,21 @@ pub struct ReversedEntry {
     /// They had ended unspent and are claimed from nobody: the breakage of this store, which funded them, is less by them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breakage_of: Option<StoreCode>,
+    /// The accrual that had brought them, where it is another than the event's: a delayed reward that rests on the invoice, a first
+    /// spending that came with another one. Whoever sums by accrual takes them off that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accrual: Option<ReversedAccrual>,
+}
+
+/// An accrual, by its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ReversedAccrual {
+    /// What it rests on.
+    pub source: AccrualSource,
+    /// Its store.
+    pub store: StoreCode,
+    /// Its document.
+    pub document: String,
 }
 
 /// points: a correction took back some of what an accrual earned. Carries its own differences only, so consumers add, whatever comes

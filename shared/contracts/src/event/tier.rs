@@ -156,7 +156,8 @@ pub struct EntitlementUsed {
 }
 event!(EntitlementUsed, "tier", "entitlement_used", |event| Some(&event.store));
 
-/// tier: a countable benefit ended before it was used up. Once per `entitlement_id`.
+/// tier: a countable benefit ended before it was used up. Once per `entitlement_id`, unless it was granted again in between: what goes
+/// with a tier that a correction took back comes with it again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EntitlementExpired {
     /// Which.
@@ -173,7 +174,7 @@ pub struct EntitlementExpired {
     pub left: u32,
     /// The last local day on which it might have been.
     pub valid_until: NaiveDate,
-    /// When it ended: behind that day, or when a better one took its place.
+    /// When it ended: behind that day, when a better one took its place, or when a correction took its tier back.
     pub at: DateTime<Utc>,
     /// The member's store.
     pub store: StoreCode,

@@ -66,3 +66,24 @@ fn six_washes_are_six() {
     assert_eq!(decide_use(&mut held, "wash", on), Err(Refused::Exhausted));
     assert_eq!(decide_use(&mut held, "inspection", day("2027-05-10")), Err(Refused::Expired));
 }
+
+/// Buy, refund, keep the benefit.
+#[test]
+fn what_a_tier_brought_that_was_taken_back_goes_and_comes_with_it() {
+    let (mut held, mut ids) = (Vec::new(), Ids(0));
+    let (tiers, on) = (annual_spend().program.tiers, "2026-05-10");
+    assert_eq!(renew(&mut held, 2, true, on, &mut ids), (2, 0));
+    decide_use(&mut held, "wash", day(on)).expect("a wash");
+    let revoked = decide_revoked(&mut held, &tiers, 0, day(on));
+    assert_eq!((revoked.len(), decide_use(&mut held, "wash", day(on))), (1, Err(Refused::Expired)));
+    assert_eq!(decide_revoked(&mut held, &tiers, 0, day(on)).len(), 0, "once");
+    assert_eq!(renew(&mut held, 0, true, "2026-05-11", &mut ids), (0, 0));
+    // Earned after all, on the same day: the same one, with what is left of it.
+    let renewed = decide_entitlements(&mut held, &tiers, 2, true, day(on), || ids.next());
+    assert_eq!((renewed.granted.len(), renewed.reopened.len(), held.len()), (0, 1, 2));
+    assert_eq!(decide_use(&mut held, "wash", day(on)).map(|place| held[place].left()), Ok(4));
+    // A tier that is kept keeps what is its own.
+    assert_eq!(decide_revoked(&mut held, &tiers, 2, day(on)).len(), 0);
+    (0..4).for_each(|_| drop(decide_use(&mut held, "wash", day(on))));
+    assert_eq!(decide_revoked(&mut held, &tiers, 0, day(on)).len(), 0, "used up");
+}

@@ -47,3 +47,13 @@ fn who_awaits_activation_has_nothing_to_lose() {
     assert_eq!(deduct(&mut standing, &rules, &rules, 2_000), None);
     assert_eq!((standing.qualifying, standing.reached), (Points(4_000), None));
 }
+
+#[test]
+fn who_falls_lands_where_the_rules_that_gave_the_tier_let_them_stand() {
+    let (then, dearer) = (preset(), ladder(2, &[("regular", 0), ("silver", 10_000), ("gold", 40_000), ("diamond", 100_000)]));
+    // Gold since 20,500; 8,500 are left: silver then, regular today.
+    assert_eq!(deduct(&mut with(20_500), &then, &dearer, 12_000).as_deref(), Some("gold -> silver down"));
+    assert_eq!(deduct(&mut with(20_500), &then, &dearer, 16_000).as_deref(), Some("gold -> regular down"));
+    let cheaper = ladder(2, &[("regular", 0), ("silver", 1_000), ("gold", 20_000)]);
+    assert_eq!(deduct(&mut with(20_500), &then, &cheaper, 16_000).as_deref(), Some("gold -> silver down"));
+}
