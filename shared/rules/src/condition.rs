@@ -4,13 +4,18 @@
 //! in length, brackets and operators (the library walks its tree by recursion), without loops, decimals or names that are not
 //! listed here. What passes [`Condition::compile`] can't fail for a missing name.
 
+mod quick;
+
 use std::{
+    cell::OnceCell,
     fmt,
     sync::{Arc, LazyLock},
     thread,
 };
 
 use cel::{Context, Env, Program, Value};
+
+use self::quick::Truth;
 
 /// Bytes of a condition.
 pub const MOST_BYTES: usize = 2_048;
@@ -60,6 +65,48 @@ pub struct Variables<'a> {
     pub hour: u32,
 }
 
+/// The values of one invoice, as often as conditions ask for them: what the library needs of them is made once, and only if a
+/// condition is asked that is left to it.
+pub struct Facts<'a> {
+    variables: Variables<'a>,
+    bound: OnceCell<Context<'static, 'static>>,
+}
+
+impl<'a> Facts<'a> {
+    /// Of an invoice.
+    pub fn new(variables: Variables<'a>) -> Self {
+        Self { variables, bound: OnceCell::new() }
+    }
+
+    /// As the library takes them.
+    fn bound(&self) -> &Context<'static, 'static> {
+        self.bound.get_or_init(|| {
+            let of = &self.variables;
+            let mut context = Context::with_env(Arc::clone(&STANDARD));
+            let categories: Vec<Value> = of.categories.iter().map(|category| Value::from(*category)).collect();
+            let values = [
+                ("store", Value::from(of.store)),
+                ("tier", Value::from(of.tier)),
+                ("categories", Value::from(categories)),
+                ("base", Value::Int(of.base)),
+                ("paid_fen", Value::Int(of.paid_fen)),
+                ("visit", Value::Bool(of.visit)),
+                ("paid_visit", Value::Bool(of.paid_visit)),
+                ("first_spending", Value::Bool(of.first_spending)),
+                ("vehicle", Value::Bool(of.vehicle)),
+                ("month", Value::Int(of.month.into())),
+                ("day", Value::Int(of.day.into())),
+                ("weekday", Value::Int(of.weekday.into())),
+                ("hour", Value::Int(of.hour.into())),
+            ];
+            for (name, value) in values {
+                context.add_variable_from_value(name, value);
+            }
+            context
+        })
+    }
+}
+
 /// Why a text is no condition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadCondition {
@@ -97,6 +144,8 @@ fn names() -> String {
 #[derive(Clone)]
 pub struct Condition {
     program: Arc<Program>,
+    /// The same for answering without the library.
+    quick: Option<Arc<Truth>>,
     source: String,
 }
 
@@ -124,8 +173,9 @@ impl Condition {
             Ok(Err(why)) => return Err(BadCondition::Syntax(why.split_whitespace().collect::<Vec<_>>().join(" "))),
             Err(_) => return Err(BadCondition::Syntax("it can't be read".to_owned())),
         };
-        let condition = Self { program: Arc::new(program), source: source.to_owned() };
-        match condition.run(&ordinary()) {
+        let quick = Truth::read(program.expression()).map(Arc::new);
+        let condition = Self { program: Arc::new(program), quick, source: source.to_owned() };
+        match condition.run(&Facts::new(ordinary())) {
             Ok(Value::Bool(_)) => Ok(condition),
             Ok(other) => Err(BadCondition::NotATruth(other.type_of().to_string())),
             Err(why) => Err(BadCondition::Fails(why)),
@@ -133,8 +183,17 @@ impl Condition {
     }
 
     /// Whether it holds. One that fails on these values (a division by zero) doesn't: always the same answer for the same invoice.
-    pub fn holds(&self, of: &Variables<'_>) -> bool {
-        matches!(self.run(of), Ok(Value::Bool(true)))
+    pub fn holds(&self, of: &Facts<'_>) -> bool {
+        match &self.quick {
+            Some(quick) => quick.answer(&of.variables) == Some(true),
+            None => matches!(self.run(of), Ok(Value::Bool(true))),
+        }
+    }
+
+    /// Whether it asks for nothing but the day: then it holds for all invoices of a day or for none.
+    pub fn is_of_the_day(&self) -> bool {
+        let of_invoices = VARIABLES.iter().map(|(name, _)| *name).filter(|name| !["month", "day", "weekday"].contains(name));
+        !of_invoices.into_iter().any(|name| self.names(name))
     }
 
     /// Whether it asks for a variable.
@@ -142,28 +201,8 @@ impl Condition {
         self.program.references().has_variable(variable)
     }
 
-    fn run(&self, of: &Variables<'_>) -> Result<Value, String> {
-        let mut context = Context::with_env(Arc::clone(&STANDARD));
-        let categories: Vec<Value> = of.categories.iter().map(|category| Value::from(*category)).collect();
-        let values = [
-            ("store", Value::from(of.store)),
-            ("tier", Value::from(of.tier)),
-            ("categories", Value::from(categories)),
-            ("base", Value::Int(of.base)),
-            ("paid_fen", Value::Int(of.paid_fen)),
-            ("visit", Value::Bool(of.visit)),
-            ("paid_visit", Value::Bool(of.paid_visit)),
-            ("first_spending", Value::Bool(of.first_spending)),
-            ("vehicle", Value::Bool(of.vehicle)),
-            ("month", Value::Int(of.month.into())),
-            ("day", Value::Int(of.day.into())),
-            ("weekday", Value::Int(of.weekday.into())),
-            ("hour", Value::Int(of.hour.into())),
-        ];
-        for (name, value) in values {
-            context.add_variable_from_value(name, value);
-        }
-        self.program.execute(&context).map_err(|why| why.to_string())
+    fn run(&self, of: &Facts<'_>) -> Result<Value, String> {
+        self.program.execute(of.bound()).map_err(|why| why.to_string())
     }
 }
 
@@ -248,7 +287,7 @@ mod tests {
     use super::*;
 
     fn holds(source: &str) -> bool {
-        Condition::compile(source).expect(source).holds(&ordinary())
+        Condition::compile(source).expect(source).holds(&Facts::new(ordinary()))
     }
 
     #[test]
@@ -265,7 +304,7 @@ mod tests {
             ("tier != 'it\\'s 1.5 yuan'", true),
         ] {
             match Condition::compile(source) {
-                Ok(condition) => assert_eq!(condition.holds(&ordinary()), expected, "{source}"),
+                Ok(condition) => assert_eq!(condition.holds(&Facts::new(ordinary())), expected, "{source}"),
                 // Lists have no such function; what counts is that it is refused when it is read.
                 Err(BadCondition::Fails(_)) => assert!(source.starts_with("categories.contains")),
                 Err(why) => panic!("{source}: {why}"),
@@ -273,6 +312,8 @@ mod tests {
         }
         assert!(Condition::compile("tier == 'gold'").expect("a condition").names("tier"));
         assert!(!Condition::compile("visit").expect("a condition").names("tier"));
+        let of_the_day = |source| Condition::compile(source).expect("a condition").is_of_the_day();
+        assert!(of_the_day("weekday == 6 && day > 20") && of_the_day("true") && !of_the_day("weekday == 6 && hour < 12"));
     }
 
     #[test]
@@ -301,8 +342,8 @@ mod tests {
     #[test]
     fn one_that_fails_on_some_values_does_not_hold_there() {
         let condition = Condition::compile("10 / (base - 7) >= 0").expect("a condition");
-        assert!(condition.holds(&ordinary()));
-        assert!(!condition.holds(&Variables { base: 7, ..ordinary() }));
+        assert!(condition.holds(&Facts::new(ordinary())));
+        assert!(!condition.holds(&Facts::new(Variables { base: 7, ..ordinary() })));
     }
 
     #[test]
@@ -316,7 +357,9 @@ mod tests {
         ];
         for source in deepest {
             // A worker's stack has 2 MiB; half of it must do.
-            let run = thread::Builder::new().stack_size(1 << 20).spawn(move || Condition::compile(&source).map(|c| c.holds(&ordinary())));
+            let run = thread::Builder::new()
+                .stack_size(1 << 20)
+                .spawn(move || Condition::compile(&source).map(|c| c.holds(&Facts::new(ordinary()))));
             assert!(run.expect("a thread").join().expect("it ends").is_ok());
         }
     }

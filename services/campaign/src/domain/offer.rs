@@ -1,6 +1,7 @@
 //! Which offers of a program apply to an accrual, best first: campaigns, and the tier's own factor.
 
 use std::{
+    cell::OnceCell,
     collections::{BTreeMap, BTreeSet},
     sync::LazyLock,
 };
@@ -8,7 +9,7 @@ use std::{
 use chrono::{Datelike, Timelike};
 use jifen_contracts::program::{Campaign, StackingMode, TIER_ACCELERATOR, VehicleAudience};
 use jifen_kernel::{MemberId, Money, Points, Rate, Token};
-use jifen_rules::condition::Variables;
+use jifen_rules::condition::{Facts, Variables};
 
 use super::{
     accrual::Accrual,
@@ -95,7 +96,8 @@ pub struct Offers<'a> {
 
 /// What the program offers for `accrual`.
 pub fn list_offers<'a>(rules: &'a Rulebook, list: &OpenList, accrual: &'a Accrual, person: &'a Person) -> Offers<'a> {
-    let mut asking = Asking { rules, accrual, person, answers: BTreeMap::new() };
+    let answers = vec![None; rules.applied.program.campaigns.len()];
+    let mut asking = Asking { rules, accrual, person, answers, asked: 0, facts: OnceCell::new() };
     let mut plans = Vec::new();
     for place in &list.exclusive {
         let plan = asking.plan(&[*place], &[*place], None);
@@ -105,7 +107,7 @@ pub fn list_offers<'a>(rules: &'a Rulebook, list: &OpenList, accrual: &'a Accrua
         let unlimited = asking.source(*place).is_some_and(|source| source.is_unlimited());
         plans.push(plan);
         if unlimited {
-            return Offers { plans, asked: asking.answers.len() };
+            return Offers { plans, asked: asking.asked };
         }
     }
     let tier = rules.tier_factor(person.tier.as_ref());
@@ -113,7 +115,7 @@ pub fn list_offers<'a>(rules: &'a Rulebook, list: &OpenList, accrual: &'a Accrua
     if !plan.categories.is_empty() || !plan.fixed.is_empty() {
         plans.push(plan);
     }
-    Offers { plans, asked: asking.answers.len() }
+    Offers { plans, asked: asking.asked }
 }
 
 impl<'a> Offers<'a> {
@@ -156,7 +158,12 @@ struct Asking<'a> {
     rules: &'a Rulebook,
     accrual: &'a Accrual,
     person: &'a Person,
-    answers: BTreeMap<usize, bool>,
+    /// By the campaign's place.
+    answers: Vec<Option<bool>>,
+    /// How many there are.
+    asked: usize,
+    /// What conditions ask for, once one asks.
+    facts: OnceCell<Facts<'a>>,
 }
 
 impl<'a> Asking<'a> {
@@ -219,24 +226,28 @@ impl<'a> Asking<'a> {
 
     /// Whether a campaign that is open on this day in this store applies to this member and invoice.
     fn applies(&mut self, place: usize, campaign: &Campaign) -> bool {
-        if let Some(known) = self.answers.get(&place) {
-            return *known;
+        if let Some(known) = self.answers.get(place).copied().flatten() {
+            return known;
         }
         let tier = self.rules.tier_or_lowest(self.person.tier.as_ref());
         let answer = self.rules.is_in_time(place, self.accrual.received_at)
             && (!campaign.birthday_month || self.person.birthday_month == Some(self.accrual.business_date.month()))
             && (campaign.tiers.is_empty() || tier.is_some_and(|tier| campaign.tiers.contains(tier)))
             && campaign.vehicle.as_ref().is_none_or(|audience| self.has_car_of(audience))
-            && self
-                .rules
-                .condition(place)
-                .is_none_or(|condition| condition.as_ref().is_ok_and(|condition| condition.holds(&self.variables())));
-        self.answers.insert(place, answer);
+            && self.rules.condition(place).is_none_or(|condition| condition.as_ref().is_ok_and(|condition| condition.holds(self.facts())));
+        if let Some(known) = self.answers.get_mut(place) {
+            *known = Some(answer);
+        }
+        self.asked += 1;
         answer
     }
 
     fn has_car_of(&self, audience: &VehicleAudience) -> bool {
         is_of_audience(audience, &self.person.cars, self.accrual.vehicle.as_ref(), self.accrual.business_date)
+    }
+
+    fn facts(&self) -> &Facts<'a> {
+        self.facts.get_or_init(|| Facts::new(self.variables()))
     }
 
     fn variables(&self) -> Variables<'a> {

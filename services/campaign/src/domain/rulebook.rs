@@ -9,10 +9,14 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
 use jifen_contracts::program::{AppliedProgram, Campaign};
 use jifen_kernel::{Rate, StoreCode, Token, clock};
-use jifen_rules::{calendar::Calendar, condition::Condition, schedule::OpenDay};
+use jifen_rules::{
+    calendar::Calendar,
+    condition::{Condition, Facts, Variables},
+    schedule::OpenDay,
+};
 
 /// A document may arrive so long after a campaign's end and still take part (DOMAIN, exact default 6).
 pub const LATE_DAYS: u64 = 30;
@@ -130,7 +134,18 @@ impl Rulebook {
     fn list(&self, day: NaiveDate) -> OpenLists {
         let campaigns = &self.applied.program.campaigns;
         let at = OpenDay::new(day, &self.calendar, campaigns);
-        let open: Vec<usize> = (0..campaigns.len()).filter(|place| at.opens(&campaigns[*place])).collect();
+        let facts = Facts::new(Variables {
+            month: day.month(),
+            day: day.day(),
+            weekday: day.weekday().number_from_monday(),
+            ..Variables::default()
+        });
+        // A condition that asks for nothing else is answered once for the whole day.
+        let may_hold = |place: usize| {
+            let condition = self.condition(place).and_then(|condition| condition.as_ref().ok());
+            condition.is_none_or(|condition| !condition.is_of_the_day() || condition.holds(&facts))
+        };
+        let open: Vec<usize> = (0..campaigns.len()).filter(|place| at.opens(&campaigns[*place]) && may_hold(*place)).collect();
         let stores: BTreeSet<&StoreCode> = open.iter().flat_map(|place| &campaigns[*place].stores).collect();
         let of = |store: Option<&StoreCode>| {
             let holds = |campaign: &Campaign| campaign.stores.is_empty() || store.is_some_and(|store| campaign.stores.contains(store));
