@@ -95,11 +95,12 @@ impl Query for Rejects {
 
     async fn answer(&self, cx: &Ctx, request: RejectsRequest) -> Result<RejectsReply, Problem> {
         let (store, code) = (request.store.as_deref(), request.code.as_deref());
-        if has_nul(&[store.unwrap_or_default(), code.unwrap_or_default()]) {
+        let (kind, document) = (request.kind.as_deref(), request.document.as_deref());
+        if has_nul(&[store, code, kind, document].map(Option::unwrap_or_default)) {
             return Ok(RejectsReply { rejects: Vec::new(), total: 0 });
         }
         let limit = i64::from(request.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX));
-        let page = Page { store, code, before: request.before, limit };
+        let page = Page { store, code, kind, document, before: request.before, limit };
         let rejects = rejects::list(&cx.pool, &page).await.map_err(unavailable)?;
         let total = rejects::count(&cx.pool, &page).await.map_err(unavailable)?;
         Ok(RejectsReply { rejects, total })

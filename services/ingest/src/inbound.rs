@@ -6,7 +6,7 @@ use jifen_runtime::Service;
 use crate::{
     endpoints::{CompareDay, Counts, Rejects, ResubmitReject, Status},
     handlers::{assign::AssignDocument, documents::Documents, member_news::MemberNews},
-    jobs::missed_pairs::MissedPairs,
+    jobs::{lapse_parked::LapseParked, missed_pairs::MissedPairs},
 };
 
 /// The service with its entrances.
@@ -24,4 +24,5 @@ pub fn service() -> Service {
         .mutates(ResubmitReject)
         .mutates(AssignDocument)
         .job(MissedPairs)
+        .daily(LapseParked)
 }

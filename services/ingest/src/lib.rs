@@ -54,7 +54,7 @@ use sqlx::migrate::Migrator;
 
 pub use handlers::{documents::Documents, member_news::MemberNews};
 pub use inbound::service;
-pub use jobs::missed_pairs::MissedPairs;
+pub use jobs::{lapse_parked::LapseParked, missed_pairs::MissedPairs};
 
 /// The service's tables, behind the runtime's.
 pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| jifen_runtime::with_runtime_tables(&sqlx::migrate!()));

@@ -33,8 +33,6 @@ use crate::{
 const BODY_WAIT: Duration = Duration::from_secs(10);
 /// A receipt that takes longer is not waited for: the caller gets 202 and asks later.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
-/// Refused documents among which a status is looked for, newest first.
-const REJECTS: u32 = 500;
 
 /// The routes of the door.
 pub fn router(door: Door) -> Router {
@@ -171,10 +169,15 @@ async fn status(State(door): State<Door>, Path((kind, number)): Path<(String, St
             Ok(reply) => Ok(Answer::json(StatusCode::OK, &serde_json::to_value(reply).unwrap_or_default())),
             Err(problem) if problem.code == code::DOCUMENT_NOT_FOUND.code => {
                 // One that was refused has no row of its own: it is among the refused ones, or nobody has heard of it.
-                let request = RejectsRequest { store: Some(store.to_string()), limit: Some(REJECTS), ..RejectsRequest::default() };
+                let request = RejectsRequest {
+                    store: Some(store.to_string()),
+                    kind: Some(kind.clone()),
+                    document: Some(number.clone()),
+                    limit: Some(1),
+                    ..RejectsRequest::default()
+                };
                 let page = jifen_runtime::ask::<RejectsList>(&client, &request).await?;
-                let refused = page.rejects.into_iter().find(|reject| reject.kind == kind && reject.document.as_ref() == Some(&number));
-                let Some(refused) = refused else { return Err(problem) };
+                let Some(refused) = page.rejects.into_iter().next() else { return Err(problem) };
                 let body = json!({ "status": "rejected", "code": refused.code, "pointer": refused.pointer, "received_at": refused.at });
                 Ok(Answer::json(StatusCode::OK, &body))
             }

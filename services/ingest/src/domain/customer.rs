@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
 use jifen_contracts::KeyedHash;
-use jifen_kernel::MemberId;
+use jifen_kernel::{MemberId, clock::local_date};
 
 /// A customer's key as it is looked up: `phone:<keyed hash>` and the like, never a plain value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +33,11 @@ impl Keys {
     }
 }
 
+/// The vehicles' keys of a set of documents.
+pub fn vehicle_keys<'a>(documents: impl IntoIterator<Item = &'a Keys>) -> BTreeSet<Key> {
+    documents.into_iter().flat_map(|keys| [&keys.vin, &keys.plate]).flatten().cloned().collect()
+}
+
 /// Every key of a set of documents, in the order in which keys are locked.
 pub fn all_keys<'a>(documents: impl IntoIterator<Item = &'a Keys>) -> BTreeSet<Key> {
     documents.into_iter().flat_map(Keys::iter).cloned().collect()
@@ -54,6 +60,31 @@ pub struct Owner {
 
 /// The look-up: members by key. Keys that nobody has are missing.
 pub type Owners = BTreeMap<Key, Owner>;
+
+/// A member who had a vehicle's key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Former {
+    /// Who, since when.
+    pub owner: Owner,
+    /// When somebody first said that the member has it no more.
+    pub left_at: DateTime<Utc>,
+}
+
+/// The members whom vehicles' keys left.
+pub type Formers = BTreeMap<Key, Vec<Former>>;
+
+/// Whose the document's vehicle was on its day, where nobody is found whose it is: the last local day is that on which it was said to be
+/// no longer theirs. Of several the one who had it last. The plate speaks only where the VIN says nothing.
+pub fn former_owner<'a>(keys: &Keys, formers: &'a Formers, business_date: NaiveDate, zone: Tz) -> Option<&'a Owner> {
+    let had = |former: &&Former| {
+        former.owner.owned_since.is_some_and(|since| since <= business_date) && business_date <= local_date(former.left_at, zone)
+    };
+    let of = |key: &Option<Key>| {
+        let all = formers.get(key.as_ref()?)?;
+        all.iter().filter(had).max_by_key(|former| (former.owner.owned_since, former.left_at, former.owner.member_id.0))
+    };
+    of(&keys.vin).or_else(|| of(&keys.plate)).map(|former| &former.owner)
+}
 
 /// Who earns a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,5 +195,30 @@ mod tests {
         assert!(
             matches!(decide_earner(&keys("", "", "v1", "k2"), &owners, day("2026-08-31")), Earner::Member(owner) if owner.member_no == "M2")
         );
+    }
+
+    #[test]
+    fn who_had_the_vehicle_is_found_for_the_days_on_which_they_had_it() {
+        let former = |member: u128, since: &str, left_at: &str| Former {
+            owner: owner(member, Some(since)),
+            left_at: left_at.parse().expect("instant"),
+        };
+        // Member 1 until 10 October 23:59 in Shanghai, member 2 for a week behind it; member 3 had the plate all the time.
+        let formers: Formers = [
+            (key("v1"), vec![former(2, "2026-10-11", "2026-10-18T02:00:00Z"), former(1, "2026-01-01", "2026-10-10T15:59:59Z")]),
+            (key("k1"), vec![former(3, "2026-01-01", "2026-12-31T00:00:00Z")]),
+        ]
+        .into();
+        let shanghai = chrono_tz::Asia::Shanghai;
+        let found = |vin: &str, plate: &str, on: &str| {
+            former_owner(&keys("", "", vin, plate), &formers, day(on), shanghai).map(|owner| owner.member_id.0.as_u128())
+        };
+        let cases =
+            [("2025-12-31", None), ("2026-01-01", Some(1)), ("2026-10-10", Some(1)), ("2026-10-11", Some(2)), ("2026-10-18", Some(2))];
+        for (on, expected) in cases {
+            assert_eq!(found("v1", "", on), expected, "{on}");
+        }
+        assert_eq!((found("v1", "", "2026-10-19"), found("v1", "k1", "2026-10-19")), (None, Some(3)));
+        assert_eq!((found("v1", "k1", "2026-10-10"), found("", "", "2026-10-10")), (Some(1), None));
     }
 }

@@ -67,13 +67,29 @@ pub struct Held {
     pub held_at: DateTime<Utc>,
 }
 
+/// A vehicle's key that a member had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormerKey {
+    /// The key.
+    pub key: Key,
+    /// Since this day.
+    pub owned_since: NaiveDate,
+    /// The event that says so.
+    pub known_at: DateTime<Utc>,
+    /// The first event that names it no more; if that isn't known, the last one that does.
+    pub left_at: DateTime<Utc>,
+}
+
 /// What news change.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// The keys that the member has now, if an event said so that was not known.
     pub held: BTreeMap<Key, Held>,
-    /// Those that it had.
-    pub lost: BTreeSet<Key>,
+    /// Those that it had, with the time of the first event that names them no more.
+    pub lost: BTreeMap<Key, DateTime<Utc>>,
+    /// Vehicles' keys that it had in between, or before: events say so that come together with, or behind, one that names them no
+    /// more.
+    pub former: Vec<FormerKey>,
     /// Whether it is activated is not as it was.
     pub status_changed: bool,
     /// Places of news that must come again: they are ahead of the registration.
@@ -94,7 +110,19 @@ pub fn decide_news(known: &mut Known, news: &[(usize, &News)]) -> Change {
         let Some(said) = &news.keys else { continue };
         if known.keys_sequence < 0 && !said.registration {
             change.early.push(place);
+        } else if news.sequence < known.keys_sequence {
+            let gone = said.keys.iter().filter(|(key, _)| !known.keys.contains(key));
+            change.former.extend(gone.filter_map(|(key, owned_since)| {
+                Some(FormerKey { key: key.clone(), owned_since: (*owned_since)?, known_at: news.at, left_at: news.at })
+            }));
         } else if news.sequence > known.keys_sequence {
+            for key in known.keys.iter().filter(|key| !said.keys.contains_key(key)) {
+                change.lost.insert(key.clone(), news.at);
+                let held = change.held.get(key);
+                change.former.extend(held.and_then(|Held { owned_since, known_at, .. }| {
+                    Some(FormerKey { key: key.clone(), owned_since: (*owned_since)?, known_at: *known_at, left_at: news.at })
+                }));
+            }
             let held = said.keys.iter().map(|(key, owned_since)| {
                 let known_at = change.held.get(key).map_or(news.at, |held| held.known_at);
                 (key.clone(), Held { owned_since: *owned_since, known_at, held_at: news.at })
@@ -104,7 +132,7 @@ pub fn decide_news(known: &mut Known, news: &[(usize, &News)]) -> Change {
             known.keys_sequence = news.sequence;
         }
     }
-    change.lost = before.keys.difference(&known.keys).cloned().collect();
+    change.lost.retain(|key, _| before.keys.contains(key) && !known.keys.contains(key));
     change.status_changed = before.awaiting_activation != known.awaiting_activation;
     change
 }
@@ -156,7 +184,7 @@ mod tests {
             for batch in order {
                 let batch: Vec<(usize, &News)> = batch.iter().map(|place| (*place, &story[*place])).collect();
                 let change = decide_news(&mut known, &batch);
-                owned = &owned - &change.lost;
+                owned.retain(|key| !change.lost.contains_key(key));
                 owned.extend(change.held.into_keys());
             }
             assert_eq!(known.keys, [key("no"), key("p2")].into(), "{order:?}");
@@ -193,6 +221,27 @@ mod tests {
         let activated = decide_news(&mut known, &[(0, &story[1])]);
         assert_eq!((activated.status_changed, activated.held.len(), activated.lost.len()), (true, 0, 0));
         let updated = decide_news(&mut known, &[(0, &story[2])]);
-        assert_eq!((updated.status_changed, updated.lost), (false, [key("p1")].into()));
+        assert_eq!((updated.status_changed, updated.lost), (false, [(key("p1"), at(3))].into()));
+    }
+
+    /// A car that was the member's for a while is known to have been, whatever came together or in which order.
+    #[test]
+    fn a_vehicle_that_was_the_members_in_between_is_remembered() {
+        let bought: NaiveDate = "2026-10-02".parse().expect("date");
+        let mut story = story();
+        if let Some(said) = &mut story[2].keys {
+            said.keys.insert(key("v1"), Some(bought));
+        }
+        let former = |left_at| vec![FormerKey { key: key("v1"), owned_since: bought, known_at: at(3), left_at }];
+        let together: Vec<(usize, &News)> = story.iter().enumerate().collect();
+        assert_eq!(decide_news(&mut Known::default(), &together).former, former(at(4)));
+        let mut known = Known::default();
+        decide_news(&mut known, &[(0, &story[0])]);
+        decide_news(&mut known, &[(0, &story[3])]);
+        assert_eq!(decide_news(&mut known, &[(0, &story[2])]).former, former(at(3)), "behind the one that names it no more");
+        let mut known = Known::default();
+        decide_news(&mut known, &[(0, &story[0]), (1, &story[2])]);
+        let change = decide_news(&mut known, &[(0, &story[3])]);
+        assert_eq!((change.former, change.lost), (vec![], [(key("v1"), at(4))].into()), "the look-up has it, and notes it");
     }
 }

@@ -10,12 +10,14 @@ use jifen_kernel::{MemberId, clock::local_date};
 
 use super::{
     content::Content,
-    customer::{Earner, Keys, Owner, Owners, decide_earner},
+    customer::{Earner, Formers, Keys, Owner, Owners, decide_earner, former_owner},
     stamp::{Stamp, decide_stamp},
 };
 
 /// A waiting document earns if the customer registers up to this many days after its business date, the last one included.
-const RELEASE_DAYS: Days = Days::new(90);
+const RELEASE_DAYS: u64 = 90;
+/// So much longer it waits for news of a registration: events are kept for a week, and a service is not away for a month.
+const HEARD_LATE_DAYS: u64 = 30;
 
 /// What a document in order comes to.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +37,18 @@ pub enum Standing {
     Parked(Code),
     /// It waited too long.
     Lapsed,
+}
+
+/// On arrival, where nobody has any of the keys: the member who had the vehicle then. `None`: the document waits.
+pub fn decide_former(keys: &Keys, formers: &Formers, stamp: &Stamp) -> Option<Standing> {
+    former_owner(keys, formers, stamp.business_date, stamp.zone).map(|owner| Standing::Accepted(owner.clone()))
+}
+
+/// The same at a release, where a document may have waited too long.
+pub fn decide_former_release(keys: &Keys, formers: &Formers, stamp: &Stamp) -> Option<Standing> {
+    let owner = former_owner(keys, formers, stamp.business_date, stamp.zone)?;
+    let lapsed = is_too_late(owner.known_at, stamp.business_date, stamp.zone);
+    Some(if lapsed { Standing::Lapsed } else { Standing::Accepted(owner.clone()) })
 }
 
 /// On arrival. However late it comes, it earns if its member is known, and waits if nobody is.
@@ -68,8 +82,15 @@ pub fn decide_release_stamp(
     decide_stamp(content, in_force, now).or_else(|_| decide_stamp(content, on_arrival, now)).ok()
 }
 
+/// The first business date of which a document may still be claimed on this day: what is older can't be any more. A month longer than
+/// it may earn, since a registration counts by its own day, however late this service hears of it.
+pub fn first_claimable(today: NaiveDate) -> NaiveDate {
+    let days = Days::new(RELEASE_DAYS + HEARD_LATE_DAYS);
+    today.checked_sub_days(days).unwrap_or(NaiveDate::MIN)
+}
+
 fn is_too_late(at: DateTime<Utc>, business_date: NaiveDate, zone: Tz) -> bool {
-    business_date.checked_add_days(RELEASE_DAYS).is_some_and(|last| local_date(at, zone) > last)
+    business_date.checked_add_days(Days::new(RELEASE_DAYS)).is_some_and(|last| local_date(at, zone) > last)
 }
 
 #[cfg(test)]

@@ -15,14 +15,15 @@ use crate::{
         bill::Bill,
         content::{Content, is_correction},
         correction::Voiding,
-        customer::{Keys, all_keys},
+        customer::{Keys, all_keys, vehicle_keys},
         fate::{Arrival, DocumentKey, Identity, Verdict, decide_claimants},
         stamp::Stamp,
-        standing::{Standing, decide_standing},
+        standing::{Standing, decide_former, decide_standing},
     },
     store::{
         customer_keys,
         documents::{self, Claim, Kept},
+        former_owners,
         parked_keys::{self, Waiting},
     },
 };
@@ -75,6 +76,14 @@ pub(super) async fn find_customers(tx: &mut PgConnection, candidates: &mut BTree
     let owners = customer_keys::load_owners(tx, &keys).await?;
     for candidate in &mut unknown {
         candidate.standing = decide_standing(candidate.keys, &owners, candidate.stamp);
+    }
+    // Only whoever still is nobody's may be a former owner's: a document whose customer is known pays nothing for this.
+    unknown.retain(|candidate| candidate.standing == Standing::Parked(code::DOCUMENT_PARKED));
+    let formers = former_owners::load(tx, &vehicle_keys(unknown.iter().map(|candidate| candidate.keys))).await?;
+    for candidate in unknown {
+        if let Some(standing) = decide_former(candidate.keys, &formers, candidate.stamp) {
+            candidate.standing = standing;
+        }
     }
     Ok(())
 }

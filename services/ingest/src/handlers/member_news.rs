@@ -14,11 +14,12 @@ use super::{knows_the_rules, release::release};
 use crate::{
     domain::{
         customer::{Key, Owner},
-        member::{Change, Known, News, decide_news},
+        member::{Change, FormerKey, Known, News, decide_news},
     },
     keys::SaysOfMember,
     store::{
         customer_keys::{self, Holding},
+        former_owners::{self, Leaver, Left},
         members,
     },
 };
@@ -92,24 +93,29 @@ async fn learn(tx: &mut PgConnection, news: &[News], out: &Outbox) -> Result<Lea
     let mut known = members::lock(tx, &by_member.keys().copied().collect::<Vec<_>>()).await?;
     let named: BTreeSet<Key> = news.iter().filter_map(|news| news.keys.as_ref()).flat_map(|said| said.keys.keys()).cloned().collect();
     let mut learnt = Learnt { named, early: Vec::new() };
-    let (mut lost, mut holdings, mut awaiting) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+    let (mut lost, mut holdings, mut awaiting, mut former) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let mut changed: BTreeMap<MemberId, (Known, String)> = BTreeMap::new();
     for (member_id, news) in &by_member {
         let Some(known) = known.get_mut(member_id) else { continue };
         let before = known.clone();
         let change = decide_news(known, news);
         learnt.early.extend(&change.early);
-        lost.extend(change.lost.iter().map(|key| (key.clone(), *member_id)));
+        lost.extend(change.lost.iter().map(|(key, at)| ((key.clone(), *member_id), *at)));
         let number = news.iter().map(|(_, news)| &news.member_no).next_back().cloned().unwrap_or_default();
+        for FormerKey { key, owned_since, known_at, left_at } in &change.former {
+            let leaver = || Leaver { member_no: number.clone(), left_at: *left_at, known_at: *known_at };
+            let left = former.entry((key.clone(), *member_id, *owned_since)).or_insert_with(leaver);
+            (left.left_at, left.known_at) = (left.left_at.max(*left_at), left.known_at.min(*known_at));
+        }
         if change.status_changed && change.held.is_empty() {
             awaiting.extend(known.keys.iter().map(|key| ((key.clone(), *member_id), known.awaiting_activation)));
         }
-        hold(&mut holdings, *member_id, &number, known, change);
+        hold(&mut holdings, &mut former, *member_id, &number, known, change);
         if *known != before {
             changed.insert(*member_id, (known.clone(), number));
         }
     }
-    let touched = lost.iter().map(|(key, _)| key).chain(holdings.keys()).chain(awaiting.keys().map(|(key, _)| key));
+    let touched = lost.keys().map(|(key, _)| key).chain(holdings.keys()).chain(awaiting.keys().map(|(key, _)| key));
     let concerned: BTreeSet<Key> = touched.chain(&learnt.named).cloned().collect();
     if !concerned.is_empty() {
         customer_keys::lock(tx, &concerned).await?;
@@ -117,14 +123,23 @@ async fn learn(tx: &mut PgConnection, news: &[News], out: &Outbox) -> Result<Lea
     customer_keys::clear(tx, &lost).await?;
     customer_keys::save_awaiting(tx, &awaiting).await?;
     customer_keys::save_owners(tx, &holdings, out.now()).await?;
+    former_owners::save(tx, &former).await?;
     if !changed.is_empty() {
         members::save(tx, &changed).await?;
     }
     Ok(learnt)
 }
 
-/// Adds what a member holds now. Of a key that several members of the batch name, the one who was last said to have it.
-fn hold(holdings: &mut BTreeMap<Key, Holding>, member_id: MemberId, number: &str, known: &Known, change: Change) {
+/// Adds what a member holds now. Of a key that several members of the batch name, the one who was last said to have it; the others
+/// had it.
+fn hold(
+    holdings: &mut BTreeMap<Key, Holding>,
+    former: &mut BTreeMap<Left, Leaver>,
+    member_id: MemberId,
+    number: &str,
+    known: &Known,
+    change: Change,
+) {
     for (key, held) in change.held {
         let owner = Owner {
             member_id,
@@ -134,9 +149,20 @@ fn hold(holdings: &mut BTreeMap<Key, Holding>, member_id: MemberId, number: &str
             awaiting_activation: known.awaiting_activation,
         };
         let holding = Holding { owner, held_at: held.held_at, sequence: known.keys_sequence };
-        let later = |other: &Holding| (other.held_at, other.owner.member_id.0) < (holding.held_at, member_id.0);
-        if holdings.get(&key).is_none_or(later) {
-            holdings.insert(key, holding);
+        let since = |holding: &Holding| (holding.held_at, holding.owner.member_id.0);
+        let is_last = holdings.get(&key).is_none_or(|other| since(other) < since(&holding));
+        let (before, left_at) = if is_last {
+            let left_at = holding.held_at;
+            (holdings.insert(key.clone(), holding), left_at)
+        } else {
+            let left_at = holdings.get(&key).map_or(holding.held_at, |other| other.held_at);
+            (Some(holding), left_at)
+        };
+        if let Some(Holding { owner, .. }) = before
+            && let Some(owned_since) = owner.owned_since
+        {
+            let leaver = Leaver { member_no: owner.member_no, left_at, known_at: owner.known_at };
+            former.insert((key, owner.member_id, owned_since), leaver);
         }
     }
 }

@@ -16,15 +16,16 @@ use crate::{
         bill::Bill,
         content::Content,
         correction::Voiding,
-        customer::{Key, Keys, all_keys},
+        customer::{Key, Keys, all_keys, vehicle_keys},
         stamp::Stamp,
-        standing::{Standing, decide_release, decide_release_stamp},
+        standing::{Standing, decide_former_release, decide_release, decide_release_stamp},
     },
     keys,
     outbound::{self, Accepted, ReceiptOf},
     store::{
         customer_keys,
         documents::{self, Kept, ParkedRow},
+        former_owners,
         parked_keys::{self, Waiting},
     },
 };
@@ -96,14 +97,34 @@ pub async fn release(
     let full = rows.len() >= AT_ONCE;
     let opened: Vec<Opened> = rows.into_iter().filter_map(|row| open(cx, row, out)).collect();
     let owners = customer_keys::load_owners(tx, &all_keys(opened.iter().map(|document| &document.keys))).await?;
-    let decided: Vec<(&Opened, Standing)> =
-        opened.iter().filter_map(|document| Some((document, decide_release(&document.keys, &owners, &document.stamp)?))).collect();
+    let mut decided: Vec<(&Opened, Standing)> = Vec::with_capacity(opened.len());
+    let mut undecided: Vec<&Opened> = Vec::new();
+    for document in &opened {
+        match decide_release(&document.keys, &owners, &document.stamp) {
+            Some(standing) => decided.push((document, standing)),
+            None => undecided.push(document),
+        }
+    }
+    let formers = former_owners::load(tx, &vehicle_keys(undecided.iter().map(|document| &document.keys))).await?;
+    decided.extend(
+        undecided.into_iter().filter_map(|document| Some((document, decide_former_release(&document.keys, &formers, &document.stamp)?))),
+    );
     if decided.is_empty() {
         return Ok(Released { count: 0, more: false });
     }
     let count = decided.len();
     settle(cx, tx, &decided, causes, out).await?;
     Ok(Released { count, more: full })
+}
+
+/// Lets these (locked) documents lapse. One that can't be opened goes on waiting.
+pub async fn lapse(cx: &Ctx, tx: &mut PgConnection, rows: Vec<ParkedRow>, out: &mut Outbox) -> Result<(), Failure> {
+    let opened: Vec<Opened> = rows.into_iter().filter_map(|row| open(cx, row, out)).collect();
+    if opened.is_empty() {
+        return Ok(());
+    }
+    let decided: Vec<(&Opened, Standing)> = opened.iter().map(|document| (document, Standing::Lapsed)).collect();
+    settle(cx, tx, &decided, &HashMap::new(), out).await
 }
 
 /// Writes what waiting documents came to, tells of it, and lets what corrects them follow.

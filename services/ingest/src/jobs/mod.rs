@@ -1,3 +1,4 @@
 //! Timed entrances.
 
+pub mod lapse_parked;
 pub mod missed_pairs;

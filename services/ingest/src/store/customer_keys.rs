@@ -56,18 +56,33 @@ pub struct Holding {
 }
 
 /// Writes the members who have these (locked) keys. Another member's key is only taken by a later event; the same member's
-/// stays known since it was known first.
+/// stays known since it was known first. Of two members who had a vehicle's key the other one is noted as its former owner.
 pub async fn save_owners(tx: &mut PgConnection, holdings: &BTreeMap<Key, Holding>, changed_at: DateTime<Utc>) -> Result<(), Failure> {
     if holdings.is_empty() {
         return Ok(());
     }
     let each = || holdings.values().map(|holding| &holding.owner);
     sqlx::query!(
-        "update customer_key c set member_id = u.member_id, member_no = u.member_no, owned_since = u.owned_since,
+        "with said as (
+             select * from unnest($1::text[], $2::uuid[], $3::text[], $4::date[], $5::timestamptz[], $6::timestamptz[], $7::bigint[], $8::bool[])
+                  u(key, member_id, member_no, owned_since, known_at, held_at, sequence, awaiting)
+         ), met as (
+             select c.key, c.member_id, c.member_no, c.owned_since, c.known_at, coalesce(c.held_at, c.known_at) as held_at,
+                    u.member_id as next_id, u.member_no as next_no, u.owned_since as next_since, u.known_at as next_known,
+                    u.held_at as next_held, (coalesce(c.held_at, c.known_at), c.member_id) < (u.held_at, u.member_id) as passes_on
+             from customer_key c join said u using (key) where c.key = any($1) and c.member_id <> u.member_id
+         ), noted as (
+             insert into former_owner as f (key, member_id, member_no, owned_since, left_at, known_at)
+             select key, member_id, member_no, owned_since, next_held, known_at from met where passes_on and owned_since is not null
+             union all
+             select key, next_id, next_no, next_since, held_at, next_known from met where not passes_on and next_since is not null
+             on conflict (key, member_id, owned_since) do update
+                 set left_at = greatest(f.left_at, excluded.left_at), known_at = least(f.known_at, excluded.known_at)
+         )
+         update customer_key c set member_id = u.member_id, member_no = u.member_no, owned_since = u.owned_since,
                 known_at = case when c.member_id = u.member_id then least(c.known_at, u.known_at) else u.known_at end,
                 held_at = u.held_at, sequence = u.sequence, awaiting = u.awaiting, changed_at = $9
-         from unnest($1::text[], $2::uuid[], $3::text[], $4::date[], $5::timestamptz[], $6::timestamptz[], $7::bigint[], $8::bool[])
-              u(key, member_id, member_no, owned_since, known_at, held_at, sequence, awaiting)
+         from said u
          where c.key = u.key and (c.member_id is null or c.member_id = u.member_id
                                   or (coalesce(c.held_at, c.known_at), c.member_id) < (u.held_at, u.member_id))",
         &texts(holdings.keys()),
@@ -85,17 +100,27 @@ pub async fn save_owners(tx: &mut PgConnection, holdings: &BTreeMap<Key, Holding
     Ok(())
 }
 
-/// Takes (locked) keys from members who have them no more. The rows stay: documents may wait there.
-pub async fn clear(tx: &mut PgConnection, lost: &BTreeSet<(Key, MemberId)>) -> Result<(), Failure> {
+/// Takes (locked) keys from members who have them no more since an instant, and notes those of vehicles. The rows stay: documents
+/// may wait there.
+pub async fn clear(tx: &mut PgConnection, lost: &BTreeMap<(Key, MemberId), DateTime<Utc>>) -> Result<(), Failure> {
     if lost.is_empty() {
         return Ok(());
     }
     sqlx::query!(
-        "update customer_key c set member_id = null, member_no = null, owned_since = null, known_at = null, held_at = null,
+        "with noted as (
+             insert into former_owner as f (key, member_id, member_no, owned_since, left_at, known_at)
+             select c.key, c.member_id, c.member_no, c.owned_since, u.left_at, c.known_at
+             from customer_key c join unnest($1::text[], $2::uuid[], $3::timestamptz[]) u(key, member_id, left_at) using (key, member_id)
+             where c.key = any($1) and c.owned_since is not null
+             on conflict (key, member_id, owned_since) do update
+                 set left_at = greatest(f.left_at, excluded.left_at), known_at = least(f.known_at, excluded.known_at)
+         )
+         update customer_key c set member_id = null, member_no = null, owned_since = null, known_at = null, held_at = null,
                 sequence = null, awaiting = false, changed_at = null
          from unnest($1::text[], $2::uuid[]) u(key, member_id) where c.key = u.key and c.member_id = u.member_id",
-        &texts(lost.iter().map(|(key, _)| key)),
-        &lost.iter().map(|(_, member)| member.0).collect::<Vec<_>>(),
+        &texts(lost.keys().map(|(key, _)| key)),
+        &lost.keys().map(|(_, member)| member.0).collect::<Vec<_>>(),
+        &lost.values().copied().collect::<Vec<_>>(),
     )
     .execute(tx)
     .await?;

@@ -231,7 +231,8 @@ impl TryFrom<StoredRow> for ParkedRow {
     }
 }
 
-/// Locks and loads documents that wait for one of `keys` and can wait no longer, since a member has it; at most `limit`.
+/// Locks and loads documents that wait for one of `keys` and can wait no longer, since a member has it, or had it (the day is compared
+/// roughly here, since it is a program's); at most `limit`.
 pub async fn load_released(tx: &mut PgConnection, keys: &BTreeSet<Key>, limit: i64) -> Result<Vec<ParkedRow>, Failure> {
     let rows = sqlx::query_as!(
         StoredRow,
@@ -239,10 +240,35 @@ pub async fn load_released(tx: &mut PgConnection, keys: &BTreeSet<Key>, limit: i
                   traceparent, awaited
            from document
            where status = 'parked' and (store, kind, number) in (
-               select p.store, p.kind, p.number from parked_key p join customer_key c on c.key = p.key
-               where p.key = any($1) and c.member_id is not null and (c.owned_since is null or c.owned_since <= p.business_date))
+               select p.store, p.kind, p.number from parked_key p
+               where p.key = any($1) and (
+                   exists (select from customer_key c where c.key = p.key and c.member_id is not null
+                           and (c.owned_since is null or c.owned_since <= p.business_date))
+                   or exists (select from former_owner f where f.key = p.key and f.owned_since <= p.business_date
+                              and p.business_date <= (f.left_at at time zone 'UTC')::date + 1)))
            order by store, kind, number limit $2 for update"#,
         &keys.iter().map(|key| key.0.clone()).collect::<Vec<_>>(),
+        limit,
+    )
+    .fetch_all(tx)
+    .await?;
+    rows.into_iter().map(ParkedRow::try_from).collect::<Result<_, BadRow>>().map_err(Failure::from)
+}
+
+/// Locks and loads documents behind a key that wait for a customer since a day before `first`: at most `limit`.
+pub async fn load_parked(tx: &mut PgConnection, first: NaiveDate, after: &DocumentKey, limit: i64) -> Result<Vec<ParkedRow>, Failure> {
+    let rows = sqlx::query_as!(
+        StoredRow,
+        r#"select store, kind, number, received_at, business_date, program_version, content as "content!", sha256 as "sha256!", event_id,
+                  traceparent, awaited
+           from document
+           where status = 'parked' and code = 'document.parked' and business_date < $1
+             and (store, kind, number) > ($2, $3, $4)
+           order by store, kind, number limit $5 for update"#,
+        first,
+        after.store,
+        after.kind,
+        after.number,
         limit,
     )
     .fetch_all(tx)

@@ -6,6 +6,7 @@ pub mod customer_keys;
 pub mod days;
 pub mod documents;
 pub mod figures;
+pub mod former_owners;
 pub mod members;
 pub mod parked_keys;
 pub mod rejects;

@@ -136,6 +136,10 @@ pub struct Page<'a> {
     pub store: Option<&'a str>,
     /// Only with this code.
     pub code: Option<&'a str>,
+    /// Only of this kind.
+    pub kind: Option<&'a str>,
+    /// Only of this number.
+    pub document: Option<&'a str>,
     /// Only older than this one.
     pub before: Option<Uuid>,
     /// At most so many.
@@ -147,11 +151,14 @@ pub async fn list(pool: &PgPool, page: &Page<'_>) -> Result<Vec<Reject>, Failure
     let rows = sqlx::query!(
         "select reject_id, store, kind, document, code, pointer, detail, sha256, bytes, times, at, resubmitted_at from reject
          where ($1::text is null or store = $1) and ($2::text is null or code = $2) and ($3::uuid is null or reject_id < $3)
+           and ($5::text is null or kind = $5) and ($6::text is null or document = $6)
          order by reject_id desc limit $4",
         page.store,
         page.code,
         page.before,
         page.limit,
+        page.kind,
+        page.document,
     )
     .fetch_all(pool)
     .await?;
@@ -175,9 +182,12 @@ pub async fn list(pool: &PgPool, page: &Page<'_>) -> Result<Vec<Reject>, Failure
 /// How many there are on all pages.
 pub async fn count(pool: &PgPool, page: &Page<'_>) -> Result<u64, Failure> {
     let count = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from reject where ($1::text is null or store = $1) and ($2::text is null or code = $2)"#,
+        r#"select count(*) as "count!" from reject where ($1::text is null or store = $1) and ($2::text is null or code = $2)
+             and ($3::text is null or kind = $3) and ($4::text is null or document = $4)"#,
         page.store,
         page.code,
+        page.kind,
+        page.document,
     )
     .fetch_one(pool)
     .await?;

@@ -133,6 +133,20 @@ async fn the_list_has_pages_and_a_store_sees_its_own() {
     assert_eq!([first, rest].concat(), all.rejects);
     let by_code = RejectsRequest { code: Some("document.unknown_kind".into()), ..RejectsRequest::default() };
     assert_eq!(ask::<RejectsList>(&nats, &by_code).await.expect("list").total, 1);
+    // One of many is found by its number.
+    let mut boat = bill(7);
+    boat["lines"][0]["category"] = "boat".into();
+    bench.publish(&[boat]).await;
+    bench.settled().await;
+    let by_number = |kind: &str| RejectsRequest {
+        kind: Some(kind.to_owned()),
+        document: Some("R00007".to_owned()),
+        limit: Some(1),
+        ..RejectsRequest::default()
+    };
+    let found = ask::<RejectsList>(&nats, &by_number("invoice")).await.expect("by number");
+    assert_eq!((found.total, found.rejects[0].code.as_str()), (1, "document.unknown_category"));
+    assert_eq!(ask::<RejectsList>(&nats, &by_number("void")).await.expect("by number").total, 0);
     // A store's own subject means the store, also if it doesn't say so.
     let store = bench.env.nats("SH02").await;
     let answer = store.request("api.ingest.reject.list.SH02", "{}".into()).await.expect("answer");

@@ -33,7 +33,7 @@ pub async fn run(settings: &Settings, verb: Verb, out: Printer) -> Result<()> {
     let client = Client::connect(settings).await?;
     match verb {
         Verb::List { store, code, limit } => {
-            let reply = client.ask::<RejectsList>(&RejectsRequest { store, code, limit: Some(limit), before: None }).await?;
+            let reply = client.ask::<RejectsList>(&RejectsRequest { store, code, limit: Some(limit), ..RejectsRequest::default() }).await?;
             let head = ["reject_id", "store", "kind", "document", "code", "pointer", "times", "at"].map(str::to_owned).to_vec();
             let rows = reply.rejects.into_iter().map(|reject| {
                 vec![

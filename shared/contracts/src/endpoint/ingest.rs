@@ -67,6 +67,12 @@ pub struct RejectsRequest {
     /// Only this code.
     #[serde(default)]
     pub code: Option<String>,
+    /// Only of this kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Only of this number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
     /// 1 to 500; 100 if not given.
     #[serde(default)]
     pub limit: Option<u32>,
