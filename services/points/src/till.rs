@@ -42,6 +42,7 @@ pub struct Books {
     entries: Vec<Entry>,
     new_lots: Vec<(MemberId, LotPart)>,
     own_ends: Vec<(MemberId, Uuid)>,
+    graces: Vec<(MemberId, Uuid, Uuid)>,
     changed: BTreeSet<Uuid>,
 }
 
@@ -175,6 +176,7 @@ impl Books {
         let hold = self.holds.get(&hold_id).ok_or_else(|| Failure::defect("a hold that was decided on is missing"))?;
         self.entries.extend(back.entries.iter().cloned());
         self.new_lots.extend(back.new_lots.iter().map(|lot| (hold.member_id, lot.clone())));
+        self.graces.extend(back.graces.iter().map(|(lot, of)| (hold.member_id, *lot, *of)));
         // They live for the days of grace, whatever their member does.
         self.own_ends.extend(back.new_lots.iter().map(|lot| (hold.member_id, lot.lot_id)));
         let account = self.accounts.get(&hold.member_id).ok_or_else(|| Failure::defect("an account that was locked is missing"))?;
@@ -191,6 +193,7 @@ impl Books {
         if !self.entries.is_empty() {
             entries::save_entries(tx, &self.entries.iter().collect::<Vec<_>>()).await?;
             lots::insert(tx, &self.new_lots, &self.lots, out.now()).await?;
+            lots::keep_graces(tx, &self.graces).await?;
             lot_changes::keep_own_ends(tx, &self.own_ends).await?;
             lots::save(tx, &self.lots).await?;
             let touched: BTreeSet<MemberId> = self.entries.iter().map(|entry| entry.member_id).collect();

@@ -57,6 +57,8 @@ pub struct Pools {
     pub pending: BTreeMap<Uuid, Points>,
     /// Of lots that ended: what is claimed from nobody.
     pub expired: BTreeMap<Uuid, Points>,
+    /// Lots in which points of another one live that came back when its end was over.
+    pub graces: BTreeMap<Uuid, Vec<Uuid>>,
 }
 
 /// What is taken back of one entry.
@@ -90,8 +92,8 @@ pub struct Making<'a> {
     pub next_id: &'a mut dyn FnMut() -> Uuid,
 }
 
-/// Takes so many points of an entry back: from its own lot, of what ended unspent in it from nobody, then from other lots by
-/// their end, then as a debt.
+/// Takes so many points of an entry back: from its own lot, of what ended unspent in it from nobody (also where it had come back into
+/// another lot), then from other lots by their end, then as a debt.
 fn take_back(
     account: &mut Account,
     pools: &mut Pools,
@@ -132,11 +134,13 @@ fn take_back(
         left = left - part.points;
         entries.push(account.transfer(Side::Active, funder(), movement(part.points, own, part.expires_on)));
     }
-    let ended = pools.expired.get(&own).copied().unwrap_or_default().min(left);
-    if ended.is_positive() {
-        left = left - ended;
-        pools.expired.entry(own).and_modify(|rest| *rest = *rest - ended);
-        entries.push(account.transfer(Side::Outside(EXPIRED.to_owned()), funder(), movement(ended, own, ends)));
+    for lot in std::iter::once(&own).chain(pools.graces.get(&own).into_iter().flatten()) {
+        let Some(rest) = pools.expired.get_mut(lot) else { continue };
+        let ended = left.min(*rest);
+        if ended.is_positive() {
+            (left, *rest) = (left - ended, *rest - ended);
+            entries.push(account.transfer(Side::Outside(EXPIRED.to_owned()), funder(), movement(ended, *lot, ends)));
+        }
     }
     for part in pools.lots.take(left) {
         left = left - part.points;
@@ -435,6 +439,22 @@ mod tests {
         // Of the 1,000, 700 come out of the lot, which held the first spending's 100, too; 300 of nobody.
         assert_eq!(till.correct("A", None), (500, 0));
         assert_eq!(till.pools.expired[&lot], Points(100));
+    }
+
+    #[test]
+    fn what_came_back_and_ended_is_claimed_from_nobody() {
+        let mut till = Till::new();
+        till.post("A", "1000", None);
+        till.post("B", "500", None);
+        // All of the first lot was spent; a part of it came back into another lot, and ended there.
+        let (lot, grace) = (till.entries["A"][0].movement.lot_id, Uuid::from_u128(900));
+        let spent = till.pools.lots.take_of(lot, Points(1_100)).expect("points");
+        let movement = Movement::of_lot(&spent, EntryKind::Capture, Uuid::nil(), DateTime::UNIX_EPOCH);
+        till.account.transfer(Side::Active, Side::Outside("redeemed:SH02".to_owned()), movement);
+        till.pools.graces.insert(lot, vec![grace]);
+        till.pools.expired.insert(grace, Points(600));
+        assert_eq!(till.correct("A", Some(100_000)), (100, 0), "400 of B's 500");
+        assert_eq!(till.pools.expired[&grace], Points(0));
     }
 
     #[test]

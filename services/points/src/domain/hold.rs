@@ -91,6 +91,8 @@ pub struct Back {
     pub entries: Vec<Entry>,
     /// Lots made for it: they are written by themselves.
     pub new_lots: Vec<LotPart>,
+    /// Of these: which lot's end was over.
+    pub graces: Vec<(Uuid, Uuid)>,
     /// How many points.
     pub points: Points,
     /// Of these: repaid a debt.
@@ -231,6 +233,7 @@ pub fn decide_return(
         back.put(account, lots, &into, Side::Outside(redeemed_at(&hold.store)), movement);
         if over {
             back.new_lots.push(into.clone());
+            back.graces.push((into.lot_id, lot.lot_id));
         }
         returned.push(into);
     }

@@ -282,8 +282,9 @@ impl Mutation for RejectPending {
             return Ok(wanted.into_iter().map(|found| found.and(Err(code::POINTS_NO_REVIEW.into()))).collect());
         }
         let books = Books::load(tx, &accounts, &invoices).await?;
-        let of: Vec<MemberId> = accounts.keys().copied().collect();
-        let pending = entries::load_pending(tx, &of, &lots.iter().map(|(_, lot)| *lot).collect::<Vec<_>>()).await?;
+        let taken = wanted.iter().flatten().flat_map(|(_, lots)| lots);
+        let keys = taken.map(|lot| ((lot.store.clone(), lot.document.clone()), lot.lot_id));
+        let pending = entries::load_pending(tx, &keys.collect::<Vec<_>>()).await?;
         // Decide.
         let mut next_id = ids(cx, out);
         let mut rejecting = Rejecting { accounts, standing, books, pending, taken: Vec::new(), left: BTreeMap::new() };

@@ -227,16 +227,21 @@ impl Books {
         let (given, of_grants) = load_given(tx, invoices).await?;
         let members: Vec<MemberId> = accounts.keys().copied().collect();
         let mut first = given::load_grants(tx, accounts.values()).await?;
-        let own: BTreeSet<Uuid> = given.values().flatten().chain(first.values()).map(|given| given.movement.lot_id).collect();
+        let movements = || given.values().flatten().chain(first.values()).map(|given| &given.movement);
+        let own: BTreeSet<Uuid> = movements().map(|movement| movement.lot_id).collect();
+        let documents: BTreeSet<DocumentKey> =
+            movements().map(|movement| (movement.store.to_string(), movement.document.clone())).collect();
         let own: Vec<Uuid> = own.into_iter().collect();
         let mut lots = lots::load(tx, &members, &own).await?;
         let mut pending = given::load_pending(tx, &members).await?;
-        let mut expired = given::load_expired(tx, &members, &own).await?;
+        let mut ended = given::load_expired(tx, &documents).await?;
         let of = |member: MemberId| {
+            let given::Ended { expired, graces } = ended.remove(&member).unwrap_or_default();
             let pools = Pools {
                 lots: lots.remove(&member).unwrap_or_default(),
                 pending: pending.remove(&member).unwrap_or_default(),
-                expired: expired.remove(&member).unwrap_or_default(),
+                expired,
+                graces,
             };
             (member, (pools, first.remove(&member)))
         };

@@ -1,6 +1,6 @@
 //! `member.activated`: what waited for it and for nothing else becomes spendable, once; what comes later from before it is spendable at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use jifen_contracts::event::MemberActivated;
@@ -69,8 +69,7 @@ pub async fn activate(
     if lots.is_empty() {
         return Ok(accounts);
     }
-    let members: Vec<MemberId> = lots.iter().map(|lot| lot.member_id).collect::<BTreeSet<_>>().into_iter().collect();
-    let pending = entries::load_pending(tx, &members, &lots.iter().map(|lot| lot.lot_id).collect::<Vec<_>>()).await?;
+    let pending = entries::load_pending(tx, &lots.iter().map(PendingLot::key).collect::<Vec<_>>()).await?;
     // Decide.
     let mut next_id = ids(cx, out);
     let mut moved = Vec::new();

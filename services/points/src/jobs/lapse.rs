@@ -18,7 +18,8 @@ use crate::{
     handlers::ids,
     outbound,
     store::{
-        accounts, activations,
+        accounts,
+        activations::{self, PendingLot},
         corrections::{self, Left, Standing},
         entries,
     },
@@ -78,7 +79,7 @@ impl Lapse {
             standing.extend(late.into_iter().filter(|(_, found)| !activated.contains(&found.member_id)));
         }
         let lots = activations::take_lapsing(tx, &members, up_to).await?;
-        let pending = entries::load_pending(tx, &members, &lots.iter().map(|lot| lot.lot_id).collect::<Vec<_>>()).await?;
+        let pending = entries::load_pending(tx, &lots.iter().map(PendingLot::key).collect::<Vec<_>>()).await?;
         let days: BTreeMap<_, _> = lots.iter().map(|lot| (lot.lot_id, lot.business_date)).collect();
         // Decide: document by document, as each is announced by itself.
         let mut next_id = ids(cx, out);

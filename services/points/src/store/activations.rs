@@ -62,6 +62,11 @@ pub struct PendingLot {
 }
 
 impl PendingLot {
+    /// Its document, and its key.
+    pub fn key(&self) -> (DocumentKey, Uuid) {
+        ((self.store.clone(), self.document.clone()), self.lot_id)
+    }
+
     /// As it will be when it is spendable.
     pub fn part(&self) -> Result<LotPart, BadRow> {
         let bad = |_| BadRow { table: "pending_lot", key: self.lot_id.to_string(), what: "store" };

@@ -1,6 +1,6 @@
 //! Entries and lots: written once, together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use jifen_contracts::event::{AccrualSource, EntryKind, PostedEntry};
@@ -179,21 +179,21 @@ pub async fn load_posted(tx: &mut PgConnection, keys: &[DocumentKey]) -> Result<
     Ok(posted)
 }
 
-/// The entries of pending lots, by member, in the order of their chains.
-pub async fn load_pending(
-    tx: &mut PgConnection,
-    members: &[MemberId],
-    lots: &[Uuid],
-) -> Result<BTreeMap<MemberId, Vec<PendingEntry>>, Failure> {
+/// The entries of pending lots, by member, in the order of their chains. They name the document that brought the lot: so what is read
+/// are those of the documents, however long the chains are.
+pub async fn load_pending(tx: &mut PgConnection, lots: &[(DocumentKey, Uuid)]) -> Result<BTreeMap<MemberId, Vec<PendingEntry>>, Failure> {
+    let documents: BTreeSet<DocumentKey> = lots.iter().map(|(document, _)| document.clone()).collect();
+    let (stores, numbers): (Vec<String>, Vec<String>) = documents.into_iter().unzip();
     let rows = sqlx::query!(
-        // Member by member, on the index of their chains, whatever is known of the table.
+        // Document by document, on the index of their entries, whatever is known of the table.
         r#"select e.member_id, e.entry_id, e.debit, e.points, e.kind, e.source, e.store, e.document, e.category, e.rule, e.ordinal,
                   e.qualifying, e.lot_id, e.expires_on, e.posted_at, e.of_entry
-           from unnest($1::uuid[]) m(member_id)
-                cross join lateral (select * from entry e where e.member_id = m.member_id order by e.sequence offset 0) e
-           where e.lot_id = any($2) and (e.of_entry is null or e.kind in ('reversal', 'lapse')) order by e.member_id, e.sequence"#,
-        &members.iter().map(|member| member.0).collect::<Vec<_>>(),
-        lots,
+           from unnest($1::text[], $2::text[]) u(store, document)
+                cross join lateral (select * from entry e where e.store = u.store and e.document = u.document offset 0) e
+           where e.lot_id = any($3) and (e.of_entry is null or e.kind in ('reversal', 'lapse')) order by e.member_id, e.sequence"#,
+        &stores,
+        &numbers,
+        &lots.iter().map(|(_, lot)| *lot).collect::<Vec<_>>(),
     )
     .fetch_all(tx)
     .await?;

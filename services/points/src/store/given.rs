@@ -1,6 +1,6 @@
 //! What entries gave, and what was taken of it since; and the lots that it can be taken from.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use jifen_contracts::event::{AccrualSource, EntryKind};
@@ -192,23 +192,40 @@ pub async fn save_pending(tx: &mut PgConnection, left: &[(MemberId, Uuid, Points
     Ok(())
 }
 
-/// What ended unspent in these lots of locked members, and was neither revived nor given back.
-pub async fn load_expired(tx: &mut PgConnection, members: &[MemberId], lots: &[Uuid]) -> Result<ByLot, Failure> {
+/// What ended unspent of documents, by lot.
+#[derive(Debug, Default)]
+pub struct Ended {
+    /// In which lot, and how much of it was neither revived nor given back.
+    pub expired: BTreeMap<Uuid, Points>,
+    /// Lots of these documents in which points of another one lived that had come back.
+    pub graces: BTreeMap<Uuid, Vec<Uuid>>,
+}
+
+/// What ended unspent of these documents, by member. Entries of a lot's end name the document that brought the lot: so what is read are
+/// those of the documents, however long the chains are.
+pub async fn load_expired(tx: &mut PgConnection, documents: &BTreeSet<DocumentKey>) -> Result<BTreeMap<MemberId, Ended>, Failure> {
+    let (stores, numbers): (Vec<String>, Vec<String>) = documents.iter().cloned().unzip();
     let rows = sqlx::query!(
-        // Member by member, on the index of their chains, whatever is known of the table.
-        r#"select e.member_id, e.lot_id, sum(case when e.credit = $3 then e.points else -e.points end)::bigint as "points!"
-           from unnest($1::uuid[]) m(member_id)
-                cross join lateral (select * from entry e where e.member_id = m.member_id order by e.sequence offset 0) e
-           where e.lot_id = any($2) and (e.credit = $3 or e.debit = $3) group by e.member_id, e.lot_id"#,
-        &members.iter().map(|member| member.0).collect::<Vec<_>>(),
-        lots,
+        // Document by document, on the index of their entries, whatever is known of the table.
+        r#"select e.member_id, e.lot_id, g.of_lot as "of_lot?",
+                  sum(case when e.credit = $3 then e.points else -e.points end)::bigint as "points!"
+           from unnest($1::text[], $2::text[]) u(store, document)
+                cross join lateral (select * from entry e where e.store = u.store and e.document = u.document offset 0) e
+                left join lateral (select of_lot from grace_lot g where g.member_id = e.member_id and g.lot_id = e.lot_id offset 0) g on true
+           where e.credit = $3 or e.debit = $3 group by e.member_id, e.lot_id, g.of_lot order by e.member_id, e.lot_id"#,
+        &stores,
+        &numbers,
         EXPIRED,
     )
     .fetch_all(tx)
     .await?;
-    let mut expired = ByLot::new();
+    let mut ended: BTreeMap<MemberId, Ended> = BTreeMap::new();
     for row in rows {
-        expired.entry(MemberId(row.member_id)).or_default().insert(row.lot_id, Points(row.points));
+        let of_member = ended.entry(MemberId(row.member_id)).or_default();
+        of_member.expired.insert(row.lot_id, Points(row.points));
+        if let Some(of_lot) = row.of_lot {
+            of_member.graces.entry(of_lot).or_default().push(row.lot_id);
+        }
     }
-    Ok(expired)
+    Ok(ended)
 }

@@ -67,6 +67,25 @@ pub async fn save(tx: &mut PgConnection, lots: &BTreeMap<MemberId, Lots>) -> Res
     Ok(())
 }
 
+/// Keeps which lots these lots of locked accounts were made for, whose end was over: the first one, where that was such a lot, too.
+pub async fn keep_graces(tx: &mut PgConnection, graces: &[(MemberId, Uuid, Uuid)]) -> Result<(), Failure> {
+    if graces.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into grace_lot (member_id, lot_id, of_lot)
+         select u.member_id, u.lot_id,
+                coalesce((select g.of_lot from grace_lot g where g.member_id = u.member_id and g.lot_id = u.of_lot), u.of_lot)
+         from unnest($1::uuid[], $2::uuid[], $3::uuid[]) u(member_id, lot_id, of_lot)",
+        &graces.iter().map(|(member, ..)| member.0).collect::<Vec<_>>(),
+        &graces.iter().map(|(_, lot, _)| *lot).collect::<Vec<_>>(),
+        &graces.iter().map(|(.., of)| *of).collect::<Vec<_>>(),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
 /// Writes lots that were made beside a posting: so many points each, and what is left of them now. Asks nothing if there are none.
 pub async fn insert(
     tx: &mut PgConnection,

@@ -13,11 +13,15 @@ use jifen_contracts::{
     event::{AccrualSettled, Captured, Earned, Held, InvoiceAccepted, InvoiceVoided, ReleaseCause, Released, Returned, Reversed},
 };
 use jifen_kernel::{Money, Points, StoreCode, clock::ManualClock};
-use jifen_runtime::{Running, ask, context::ClockHandle};
+use jifen_points::{CaptureHold, CreateHold, InvoiceAcceptedHandler, InvoiceVoidedHandler, jobs::expiry::Expiry};
+use jifen_runtime::{Running, ask, context::ClockHandle, daily::run_due};
 use jifen_testkit::{DEADLINE, bus, eventually, samples, statements};
 use uuid::Uuid;
 
-use crate::support::{Bench, grant, invoice, program};
+use crate::{
+    batches::Ledger,
+    support::{Bench, grant, invoice, program},
+};
 
 /// Clients at once.
 const CLIENTS: usize = 64;
@@ -327,6 +331,49 @@ async fn what_has_ended_is_neither_promised_nor_held() {
     tills.bench.day_done("expiry", "2026-10-10").await;
     assert_eq!(tills.balance().await, (0, 0, 0));
     tills.close().await;
+}
+
+/// What came back when its lot was over, and ended again, has ended unspent as well: nothing else pays for it when it is taken back.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ended_in_its_days_of_grace_is_claimed_from_nobody() {
+    let ledger = Ledger::start(now(), &[program(1)]).await;
+    let (bill, paid) = (invoice("R1", 1, "repair", "1000.00"), invoice("R2", 1, "repair", "10.00"));
+    ledger.handle(InvoiceAcceptedHandler, std::slice::from_ref(&bill)).await;
+    let spend = async |operation: &str, points: i64, document: &str| {
+        let request = HoldCreateRequest {
+            operation_id: operation.to_owned(),
+            store: "SH01".to_owned(),
+            member_no: "M1".to_owned(),
+            points: Points(points),
+            expires_in_s: None,
+        };
+        let hold_id = ledger.ask(CreateHold, vec![request]).await.1[0].hold_id;
+        let (operation_id, document) = (operation.to_owned(), Some(document.to_owned()));
+        ledger.ask(CaptureHold, vec![HoldCaptureRequest { operation_id, store: None, hold_id, points: None, document }]).await;
+    };
+    // All of it is spent, comes back into a lot of its own, is spent from there, and comes back once more.
+    for (round, number) in ["R2", "R3"].into_iter().enumerate() {
+        spend(number, 1_100, number).await;
+        ledger.sql("update points.lot set expires_on = '2026-10-08'").await;
+        let void_no = format!("V{round}");
+        ledger.handle(InvoiceVoidedHandler, &[InvoiceVoided { void_no, invoice_no: number.to_owned(), ..voided_of(&paid) }]).await;
+    }
+    assert_eq!(
+        ledger.bench.number("select count(*) FROM grace_lot g join points.lot l on l.lot_id = g.of_lot where l.document = 'R1'").await,
+        2
+    );
+    assert_eq!(ledger.bench.number("select count(distinct of_lot) FROM grace_lot").await, 1, "the first one");
+    ledger.clock.set("2026-12-01T04:00:00Z".parse().expect("instant"));
+    run_due(ledger.cx(), &Expiry::default()).await.expect("ended");
+    assert_eq!(ledger.bench.number("select active FROM account").await, 0);
+    ledger.handle(InvoiceAcceptedHandler, &[invoice("R9", 1, "repair", "500.00")]).await;
+    ledger.handle(InvoiceVoidedHandler, &[InvoiceVoided { void_no: "V9".to_owned(), ..voided_of(&bill) }]).await;
+    let left = ledger.bench.number("select active - 10000 * debt FROM account").await;
+    assert_eq!(left, 500, "what was earned since stays; the first spending is its now");
+    let ended = "select count(*) from (select sum(case when credit = 'expired' then points else -points end) as ended, lot_id
+                 FROM entry where 'expired' in (credit, debit) group by lot_id) e where ended < 0";
+    assert_eq!(ledger.bench.number(ended).await, 0, "no more is given back of a lot's end than ended in it");
+    ledger.close().await;
 }
 
 /// DOMAIN exact default 10, with a real refund of what earned the points.

@@ -397,6 +397,10 @@ impl Real {
         let back = hold::decide_return(&mut self.account, &mut self.pools.lots, hold, spent, grace_days, &mut now);
         drop(next);
         let made = Made { lots: back.new_lots.iter().map(|lot| (lot.lot_id, lot.expires_on)).collect() };
+        for (lot, of) in &back.graces {
+            let first = self.pools.graces.iter().find(|(_, graces)| graces.contains(of)).map_or(*of, |(first, _)| *first);
+            self.pools.graces.entry(first).or_default().push(*lot);
+        }
         self.append(back.entries);
         made
     }

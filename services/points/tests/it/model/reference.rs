@@ -17,6 +17,8 @@ struct Lot {
     waits: bool,
     /// Ended unspent, and not given back since.
     ended: i64,
+    /// Made for what came back when this one's end was over.
+    grace_of: Option<Uuid>,
 }
 
 struct Invoice {
@@ -118,7 +120,7 @@ impl Reference {
 
     fn add(&mut self, id: Uuid, ends: NaiveDate, points: i64, waits: bool) {
         if points > 0 {
-            self.lots.push(Lot { id, ends, left: points, waits, ended: 0 });
+            self.lots.push(Lot { id, ends, left: points, waits, ended: 0, grace_of: None });
             self.lots.sort_by_key(|lot| (lot.ends, lot.id));
             self.repay();
         }
@@ -220,9 +222,12 @@ impl Reference {
         if let Some(lot) = self.lots.iter_mut().find(|lot| lot.id == own) {
             let part = lot.left.min(missing);
             lot.left -= part;
-            let ended = lot.ended.min(missing - part);
+            missing -= part;
+        }
+        for lot in self.lots.iter_mut().filter(|lot| lot.id == own || lot.grace_of == Some(own)) {
+            let ended = lot.ended.min(missing);
             lot.ended -= ended;
-            missing -= part + ended;
+            missing -= ended;
         }
         for lot in self.lots.iter_mut().filter(|lot| !lot.waits) {
             let part = lot.left.min(missing);
@@ -314,11 +319,12 @@ impl Reference {
         let mut new = made.lots.iter();
         let mut parts = Vec::new();
         for (id, points) in spent {
-            let over = self.lots.iter().any(|lot| lot.id == id && lot.ends < today);
+            let lot = self.lots.iter().find(|lot| lot.id == id);
+            let (over, of) = lot.map_or((false, id), |lot| (lot.ends < today, lot.grace_of.unwrap_or(id)));
             if over && grace_days > 0 {
                 let (id, ends) = *new.next().expect("a lot with a grace");
                 assert_eq!(ends, today + Days::new(u64::from(grace_days)));
-                self.lots.push(Lot { id, ends, left: 0, waits: false, ended: 0 });
+                self.lots.push(Lot { id, ends, left: 0, waits: false, ended: 0, grace_of: Some(of) });
                 parts.push((id, points));
             } else {
                 parts.push((id, points));
