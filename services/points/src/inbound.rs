@@ -18,6 +18,7 @@ use crate::{
         expiry::Expiry,
         holds::ExpireHolds,
         lapse::Lapse,
+        offsets::Offsets,
         release::Release,
         seal::Sealer,
         settle::{Closing, Summing},
@@ -62,6 +63,7 @@ pub fn service() -> Service {
         .job(ExpireHolds::default())
         .job(Summing)
         .daily(Closing)
+        .daily(Offsets)
         .daily(Lapse::default())
         .daily(Expiry::default())
 }

@@ -16,6 +16,7 @@
 //! (every minute) ────────────> seal: signed roots over chains that grew ──────> points.sealed, and a file
 //! (as seals come, daily) ────> settle: what stores owe each other, months closed
 //! (daily) ───────────────────> lapse: what is pending too long goes back ────> points.reversed
+//! (daily) ───────────────────> offsets: bills against what was captured ─────> points.flagged
 //! ```
 //!
 //! Every accepted invoice is announced by `earned`, also with 0 points; campaign answers every one of them, and the answer
@@ -52,6 +53,7 @@ pub use handlers::{
 };
 pub use inbound::service;
 pub use jobs::{
+    offsets::Offsets,
     seal::{ANCHORS, PURPOSE, Sealer},
     settle::{Closing, Summing},
 };

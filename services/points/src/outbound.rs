@@ -5,8 +5,8 @@ pub mod till;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use jifen_contracts::event::{
-    AccrualSettled, AccrualSource, Balance, CategoryPaid, CorrectionKind, Earned, FlagReason, Flagged, InvoiceAccepted, PostedEntry,
-    Reversed, ReversedAccrual, ReversedEntry, Sealed,
+    AccrualSettled, AccrualSource, Balance, CategoryPaid, CorrectionKind, Earned, FlagReason, Flagged, InvoiceAccepted, OffsetDifference,
+    PostedEntry, Reversed, ReversedAccrual, ReversedEntry, Sealed,
 };
 use jifen_kernel::{Points, StoreCode};
 use jifen_proof::Seal;
@@ -22,7 +22,11 @@ use crate::{
         post_invoice::Valued,
         review::UnderReview,
     },
-    store::{accruals::Settling, corrections::Standing},
+    store::{
+        accruals::Settling,
+        corrections::Standing,
+        offsets::{Difference, Paid},
+    },
 };
 
 pub use ends::*;
@@ -174,6 +178,20 @@ pub fn rejected(account: &Account, of: &UnderReview, by: &Correcting, taken: &[T
     })
 }
 
+/// A bill says that points paid something else than was captured for it.
+pub fn offset_differs(paid: &Paid, (_, said, captured, worth): &Difference, at: DateTime<Utc>) -> Flagged {
+    Flagged {
+        reason: FlagReason::OffsetDiffers,
+        store: paid.store.clone(),
+        document: paid.document.clone(),
+        by: paid.captured.keys().next().map(ToString::to_string).unwrap_or_default(),
+        offset: Some(OffsetDifference { said: *said, captured: *captured, worth: *worth }),
+        member_id: paid.member_id,
+        member_no: paid.member_no.clone(),
+        at,
+    }
+}
+
 /// A person should look at an invoice.
 pub fn flagged(standing: &Standing, reason: FlagReason, by: &str, at: DateTime<Utc>) -> Flagged {
     Flagged {
@@ -181,6 +199,7 @@ pub fn flagged(standing: &Standing, reason: FlagReason, by: &str, at: DateTime<U
         store: standing.store.clone(),
         document: standing.document.clone(),
         by: by.to_owned(),
+        offset: None,
         member_id: standing.member_id,
         member_no: standing.member_no.clone(),
         at,

@@ -17,6 +17,7 @@ pub mod interaction;
 pub mod lot_change;
 pub mod lots;
 pub mod net;
+pub mod offset;
 pub mod partner;
 pub mod pending;
 pub mod post_invoice;

@@ -9,7 +9,7 @@ use jifen_runtime::{BadRow, Failure};
 use sqlx::{PgConnection, PgPool, types::Json};
 
 use super::corrections::Left;
-use crate::domain::{post_invoice::Valued, settle_accrual::OpenAccrual};
+use crate::domain::{offset::offset_of, post_invoice::Valued, settle_accrual::OpenAccrual};
 
 /// A document's key: store and number.
 pub type DocumentKey = (String, String);
@@ -25,10 +25,10 @@ pub async fn claim_posted(
     let valued = || rows.iter().map(|(_, valued)| *valued);
     let new = sqlx::query!(
         "insert into accrual (store, document, member_id, member_no, issued_at, business_date, received_at, program_version,
-                              vehicle, visit, paid_visit, categories, expires_on, awaiting, posted_at)
-         select u.*, $15 from unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::timestamptz[], $6::date[], $7::timestamptz[],
+                              vehicle, visit, paid_visit, categories, expires_on, awaiting, offset_fen, posted_at)
+         select u.*, $16 from unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::timestamptz[], $6::date[], $7::timestamptz[],
                                      $8::int[], $9::text[], $10::bool[], $11::bool[], $12::jsonb[], $13::date[],
-                                     $14::bool[]) u
+                                     $14::bool[], $15::bigint[]) u
          on conflict do nothing returning store, document",
         &each().map(|i| i.store.to_string()).collect::<Vec<_>>(),
         &each().map(|i| i.invoice_no.clone()).collect::<Vec<_>>(),
@@ -44,6 +44,7 @@ pub async fn claim_posted(
         &valued().map(|v| Json(&v.base.categories)).collect::<Vec<_>>() as &[Json<&Vec<CategoryBase>>],
         &valued().map(|v| v.expires_on).collect::<Vec<_>>(),
         &each().map(|i| i.awaiting_activation.then_some(true)).collect::<Vec<_>>() as &[Option<bool>],
+        &each().map(|i| Some(offset_of(i).fen()).filter(|fen| *fen > 0)).collect::<Vec<_>>() as &[Option<i64>],
         posted_at,
     )
     .fetch_all(tx)

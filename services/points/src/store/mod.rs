@@ -16,6 +16,7 @@ pub mod imports;
 pub mod listing;
 pub mod lot_changes;
 pub mod lots;
+pub mod offsets;
 pub mod reviews;
 pub mod seals;
 pub mod settlement;

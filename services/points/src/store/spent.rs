@@ -22,7 +22,7 @@ pub struct Ended {
 }
 
 /// Replacements are followed so far; more of them are nobody's practice.
-const HOPS: i32 = 16;
+pub(super) const HOPS: i32 = 16;
 
 /// Locks the rows of these invoices, making those that aren't there, and notes which of them have ended; what was noted before stays.
 pub async fn lock(tx: &mut PgConnection, invoices: &BTreeMap<DocumentKey, Option<Ended>>) -> Result<(), Failure> {

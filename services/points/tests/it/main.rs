@@ -14,6 +14,7 @@ mod ledger;
 mod locks;
 mod lots;
 mod model;
+mod offsets;
 mod pending;
 mod plans;
 mod reviews;

@@ -394,6 +394,8 @@ pub enum FlagReason {
     RefundExceedsLine,
     /// A settled bill was reopened under another number.
     InvoiceReplaced,
+    /// What a bill says that points pay of it is not what was captured for it.
+    OffsetDiffers,
 }
 
 impl FlagReason {
@@ -402,8 +404,20 @@ impl FlagReason {
         match self {
             Self::RefundExceedsLine => "refund_exceeds_line",
             Self::InvoiceReplaced => "invoice_replaced",
+            Self::OffsetDiffers => "offset_differs",
         }
     }
+}
+
+/// What points pay of a bill: as it says itself, and as it was captured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct OffsetDifference {
+    /// What the bill says.
+    pub said: Money,
+    /// Points captured for it, and for the bills in whose place it stands.
+    pub captured: Points,
+    /// What those pay.
+    pub worth: Money,
 }
 
 /// points: a person should look at this. Nothing waits for it. Once per (reason, store, document).
@@ -415,8 +429,11 @@ pub struct Flagged {
     pub store: StoreCode,
     /// The document.
     pub document: String,
-    /// What made it so: the number of the refund or of the replacing invoice.
+    /// What made it so: the number of the refund or of the replacing invoice; the first hold that was captured for it, if there is one.
     pub by: String,
+    /// Of an offset that differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<OffsetDifference>,
     /// Whose account.
     pub member_id: MemberId,
     /// The number on the card.
