@@ -114,6 +114,7 @@ impl Till {
         let held = self.ask("create", request, &mut wrong).await?;
         dealt.held = Some(held);
         let Some(hold_id) = dealt.hold_id().map(str::to_owned) else { return Ok((dealt, wrong)) };
+        tokio::time::sleep(Duration::from_millis(self.visit.waits_ms)).await;
         let spends = |permille: u32| (dealt.wanted * i64::from(permille) / 1_000).max(1);
         let release = || json!({ "hold_id": hold_id });
         let capture = |points: i64| json!({ "hold_id": hold_id, "store": self.visit.store, "points": points, "document": self.visit.bill });

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use jifen_faults::season::play_season;
 
 /// Chosen for what happens in them, see docs/RELIABILITY.md.
-const SEEDS: [u64; 2] = [7344, 7634];
+const SEEDS: [u64; 2] = [7588, 7221];
 
 /// What the rounds must have had between them, whoever was first: a generator that loses a kind says so here.
-const KINDS: [&str; 18] = [
+const KINDS: [&str; 20] = [
     "refunds",
     "bills refunded in several pieces",
     "bills refunded too much",
@@ -17,6 +17,8 @@ const KINDS: [&str; 18] = [
     "corrections ahead of their bill",
     "bonuses taken back",
     "bonuses back in a running budget",
+    "first spendings gone",
+    "debts",
     "tiers lost",
     "holds captured",
     "holds captured in part",

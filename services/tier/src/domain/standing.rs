@@ -18,7 +18,7 @@ pub struct Standing {
     pub member_no: String,
     /// The store of the registration, or of the first document.
     pub store: Option<StoreCode>,
-    /// All qualifying points so far.
+    /// All qualifying points so far. Below zero where a correction took a first spending back whose own accrual comes later.
     pub qualifying: Points,
     /// The tier; none before the first accrual, registration or activation.
     pub reached: Option<Reached>,

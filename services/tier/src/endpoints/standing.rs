@@ -12,7 +12,7 @@ use jifen_contracts::{
     },
     program::{AppliedProgram, Tier, TierMetric},
 };
-use jifen_kernel::{MemberId, clock};
+use jifen_kernel::{MemberId, Points, clock};
 use jifen_runtime::{Ctx, Query, ask};
 
 use super::unavailable;
@@ -68,15 +68,17 @@ fn reply(cx: &Ctx, rules: &Arc<AppliedProgram>, member_id: MemberId, known: &Kno
     let seen = Seen::up_to(facts, today);
     let history = if needs_facts(program) { history(cx, rules, known, today) } else { History::default() };
     let tier = standing.reached.as_ref().map(|reached| &reached.tier).or(program.tiers.first().map(|tier| &tier.code));
-    let rank = tier.and_then(|tier| rank_of(&program.tiers, tier, standing.qualifying));
+    // Below zero for a moment, where a first spending was taken back before it was counted.
+    let qualifying = standing.qualifying.max(Points::ZERO);
+    let rank = tier.and_then(|tier| rank_of(&program.tiers, tier, qualifying));
     let code = tier.map(ToString::to_string).unwrap_or_default();
     StandingReply {
         member_id,
         name: name_of(cx, rules, standing.reached.as_ref(), &code),
         tier: code,
         since: standing.reached.as_ref().map(|reached| reached.since),
-        qualifying: standing.qualifying,
-        next: tier.and_then(|tier| find_next(program, tier, standing.qualifying, seen.from(history.floor))),
+        qualifying,
+        next: tier.and_then(|tier| find_next(program, tier, qualifying, seen.from(history.floor))),
         entitlements: held.iter().filter(|entitlement| entitlement.is_valid(today)).map(entitlement_reply).collect(),
         awaiting_activation: standing.awaiting,
         year: year(rules, known, history),

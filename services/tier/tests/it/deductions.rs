@@ -104,6 +104,35 @@ async fn corrections_and_accruals_may_come_often_in_any_order_and_to_any_copy() 
     }
 }
 
+/// The first spending may be another bill's, and that one's accrual may come last.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_spending_may_be_taken_back_before_it_is_counted() {
+    let env = surroundings().await;
+    let tier = copy(&env, 500, &[preset()]).await;
+    for (member, ahead) in [(1, false), (2, true)] {
+        let (bill, grants) = (settled(&format!("A{member}"), member, 300), settled(&format!("B{member}"), member, 5_700));
+        let back = reversed(&bill, &format!("C{member}"), member.into(), 400);
+        if ahead {
+            publish(&env, &[back]).await;
+            drained::<TierUpgraded>(&env, REVERSED).await;
+            publish(&env, &[bill]).await;
+        } else {
+            publish(&env, &[bill]).await;
+            drained::<TierUpgraded>(&env, "tier_accrual_settled").await;
+            publish(&env, &[back]).await;
+        }
+        drained::<TierUpgraded>(&env, "tier_accrual_settled").await;
+        drained::<TierUpgraded>(&env, REVERSED).await;
+        assert_eq!(number(&env, "select min(qualifying) from standing").await, -100);
+        publish(&env, &[grants]).await;
+        drained::<TierUpgraded>(&env, "tier_accrual_settled").await;
+        assert_eq!(number(&env, "select min(qualifying) from standing").await, 5_600);
+    }
+    assert_eq!(number(&env, "select count(*) from standing where tier = 'silver'").await, 2);
+    assert_eq!(number(&env, "select count(*) from dead_letter").await, 0);
+    assert!(tier.stop().await);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_correction_ahead_of_its_accrual_takes_nothing_from_others() {
     let env = surroundings().await;

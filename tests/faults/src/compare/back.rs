@@ -48,24 +48,26 @@ fn named(round: &Round<'_>, wrong: &mut Vec<String>) {
     let by_id: BTreeMap<Uuid, &EntryRow> = round.seen.found.entries.iter().map(|entry| (entry.entry_id, entry)).collect();
     for entry in round.seen.found.entries.iter().filter(|entry| entry.kind == "reversal") {
         let of = entry.of_entry.and_then(|of| by_id.get(&of));
-        let bill = rules.get(&(entry.store.clone(), entry.rule.clone()));
-        let own = bill.is_some_and(|bill| *bill == entry.document) || (of.is_some_and(|of| of.kind == "first_spending") && bill.is_some());
+        let bill = rules.get(&entry.rule);
+        let own = bill.is_some_and(|bill| *bill == (entry.store.as_str(), entry.document.as_str()));
+        // The grant may stand under another bill, and that in another store.
+        let own = own || (of.is_some_and(|of| of.kind == "first_spending") && bill.is_some());
         if !own {
             wrong.push(format!("{} took {} of {}/{} back", entry.rule, entry.points, entry.store, entry.document));
         }
     }
 }
 
-/// Every correction that counts, by store and the ledger's word for it, with its bill.
-fn rules(round: &Round<'_>) -> BTreeMap<(String, String), String> {
+/// Every correction that counts, by the ledger's word for it, with store and number of its bill.
+fn rules<'a>(round: &'a Round<'_>) -> BTreeMap<String, (&'a str, &'a str)> {
     let plan = round.plan;
     let of_corrections = plan.corrections.iter().filter_map(|correction| {
         let bill = &plan.bills[correction.bill?];
-        Some(((bill.store.clone(), correction.rule()), bill.number.clone()))
+        Some((correction.rule(), (bill.store.as_str(), bill.number.as_str())))
     });
     let of_bills = plan.bills.iter().filter_map(|bill| {
-        let replaced = bill.replaces.clone()?;
-        Some(((bill.store.clone(), format!("replacement:{}", bill.number)), replaced))
+        let replaced = bill.replaces.as_deref()?;
+        Some((format!("replacement:{}", bill.number), (bill.store.as_str(), replaced)))
     });
     of_corrections.chain(of_bills).collect()
 }

@@ -46,6 +46,14 @@ pub fn kinds(plan: &Plan, expected: &Expected, seen: &Seen) -> BTreeMap<&'static
         ("bonuses that came behind their correction", of_corrections.values().filter(|times| **times > 1).count()),
         ("bonuses back in a running budget", found.returned.iter().filter(|(_, campaign, _)| expected.running.contains(campaign)).count()),
         ("first spendings granted again", found.entries.iter().filter(|entry| entry.kind == "first_spending" && entry.ordinal > 1).count()),
+        (
+            "first spendings gone",
+            bills()
+                .filter_map(|bill| bill.person.filter(|_| bill.earned.spending))
+                .collect::<BTreeSet<_>>()
+                .difference(&bills().filter(|bill| bill.still_spending()).filter_map(|bill| bill.person).collect())
+                .count(),
+        ),
         ("debts", found.entries.iter().filter(|entry| entry.debit == "debt").count()),
         ("debts repaid", entries("repayment")),
         ("tiers lost", downgraded.count()),

@@ -97,7 +97,15 @@ pub(super) fn corrections(rng: &mut StdRng, seed: u64, bills: &[Bill], today: Na
         let invoice_no = if place.is_some() { bill.number.clone() } else { format!("X{}", bill.number) };
         all.push(Correction { store: bill.store.clone(), number, bill: place, change, invoice_no, day: today });
     };
+    let gone = emptied(rng, bills);
     for (place, bill) in bills.iter().enumerate() {
+        if matches!(bill.customer, Customer::Known(person, _) if gone.contains(&person)) {
+            // All that the customer paid, or the bill itself.
+            let paid: Vec<(usize, i64)> =
+                bill.lines.iter().enumerate().filter(|(_, line)| line.fen > 0).map(|(at, line)| (at + 1, line.fen)).collect();
+            add(bill, Some(place), if paid.is_empty() || rng.random_bool(0.3) { Change::Void } else { Change::Refund(paid) });
+            continue;
+        }
         let place = if rng.random_bool(0.005) { None } else { Some(place) };
         if rng.random_bool(0.25) {
             for _ in 0..rng.random_range(1..=4) {
@@ -114,6 +122,13 @@ pub(super) fn corrections(rng: &mut StdRng, seed: u64, bills: &[Bill], today: Na
         }
     }
     all
+}
+
+/// Customers of whose bills nothing is left: also their first spending goes.
+fn emptied(rng: &mut StdRng, bills: &[Bill]) -> Vec<usize> {
+    let known: Vec<usize> =
+        bills.iter().filter_map(|bill| if let Customer::Known(person, _) = bill.customer { Some(person) } else { None }).collect();
+    (0..rng.random_range(2..=4)).filter_map(|_| known.choose(rng).copied()).collect()
 }
 
 /// Some of the lines, each in part, wholly, or beyond what it had cost.

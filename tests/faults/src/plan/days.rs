@@ -12,9 +12,11 @@ pub const REMINDERS: [u32; 2] = [5, 2];
 /// Points of this category can be spent so many days after their business date.
 pub const WAITING: (&str, u64) = ("package", 12);
 /// Steps of a day's work, and of what it announces.
-const PLACES: [&str; 10] = [
+const PLACES: [&str; 12] = [
     "daily.began",
     "daily.handled",
+    "daily.handled",
+    "daily.remembered",
     "daily.remembered",
     "commit.saved",
     "commit.done",
@@ -76,7 +78,7 @@ impl Passing {
             held: rng.random_bool(0.15).then(|| rng.random_range(1..2_000)),
         });
         let brought = brought.collect();
-        let traps = (0..copies).map(|_| (0..rng.random_range(2..=4)).map(|_| trap(rng)).collect()).collect();
+        let traps = (0..copies).map(|_| (0..rng.random_range(3..=6)).map(|_| trap(rng)).collect()).collect();
         Self { brought, jumps, traps }
     }
 

@@ -35,6 +35,8 @@ pub struct Visit {
     pub bill: Option<String>,
     /// How much of the load is out when it begins, in permille.
     pub at: u32,
+    /// How long the points are held before anything becomes of them, in milliseconds: time for their bills to be taken back.
+    pub waits_ms: u64,
     /// How often each question is sent at once.
     pub asked: u32,
 }
@@ -71,6 +73,7 @@ pub(super) fn visits(rng: &mut StdRng, people: usize, bills: &[Bill], correction
                 end,
                 bill: bill.map(|bill| bill.number.clone()),
                 at,
+                waits_ms: if rng.random_bool(0.5) { rng.random_range(0..4_000) } else { 0 },
                 asked: if rng.random_bool(0.3) { rng.random_range(2..5) } else { 1 },
             });
         }
