@@ -68,10 +68,12 @@ fn points_by_document(round: &Round<'_>) -> BTreeMap<String, i64> {
 }
 
 fn reversal_key(event: &Heard) -> String {
-    format!("{}/{}/{}", event.text("correction"), event.text("store"), event.text("number"))
+    let entries = event.data()["entries"].as_array().into_iter().flatten();
+    let first = entries.filter_map(|entry| entry["entry_id"].as_str()).min().unwrap_or_default();
+    format!("{}/{}/{}/{first}", event.text("correction"), event.text("store"), event.text("number"))
 }
 
-/// Points by correction; one that came before campaign's answer takes the bonus in a second event, of which nobody is told.
+/// Points by what a correction took at a time; one that came before campaign's answer takes the bonus in a second event.
 fn taken_at_once(round: &Round<'_>) -> BTreeMap<String, BTreeSet<i64>> {
     let mut taken: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
     for event in round.seen.events.iter().filter(|event| event.subject.starts_with("evt.points.reversed.")) {
