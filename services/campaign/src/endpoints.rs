@@ -11,7 +11,7 @@ use jifen_kernel::{Money, Points, clock};
 use jifen_runtime::{Ctx, Failure, Query};
 
 use crate::store::{
-    budget, deferred,
+    budget, corrected, deferred,
     member::{self, Crowd},
     participation, returned,
 };
@@ -36,6 +36,7 @@ impl Query for Report {
         let budgets = budget::list(&cx.pool).await.map_err(unavailable)?;
         let promised = deferred::list_open(&cx.pool).await.map_err(unavailable)?;
         let returned = returned::list_totals(&cx.pool).await.map_err(unavailable)?;
+        let paid_less = corrected::list_paid_less(&cx.pool).await.map_err(unavailable)?;
         // By the cars that they ask for: most campaigns ask for none.
         let mut crowds: Vec<(Option<VehicleAudience>, Vec<Crowd>)> = Vec::new();
         let mut figures: BTreeMap<(String, u32), CampaignFigures> = BTreeMap::new();
@@ -46,9 +47,11 @@ impl Query for Report {
         }
         for total in totals {
             let mut granted = nothing_yet(&total.campaign, total.version);
-            let came_back = returned.get(&(total.campaign.clone(), i64::from(total.version))).copied().unwrap_or_default();
-            (granted.bonuses, granted.members, granted.points, granted.revenue) =
-                (total.bonuses, total.members, total.points - came_back, total.revenue);
+            let key = (total.campaign.clone(), i64::from(total.version));
+            let back = returned.get(&key).copied().unwrap_or_default();
+            (granted.bonuses, granted.members) = (total.bonuses.saturating_sub(back.bonuses), total.members.saturating_sub(back.members));
+            (granted.points, granted.revenue) =
+                (total.points - back.points, total.revenue - paid_less.get(&key).copied().unwrap_or_default());
             figures.insert((total.campaign, total.version), granted);
         }
         for ((code, version), of) in &mut figures {

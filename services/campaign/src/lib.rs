@@ -4,6 +4,7 @@
 //! points.earned -> load: birthdays, tiers (if an open offer asks) -> claim: assessment -> load: budgets and members' shares in reach
 //!               -> decide: what stacks, a category -> save: participation, promises, budgets
 //!               -> campaign.accrual_assessed (always), campaign.budget_exhausted
+//! points.reversed -> claim: returned -> load: corrected, promises -> decide: what is due of them -> save: what returns
 //! member.*, tier.* -> what audiences ask of members
 //! once a day -> campaign.preheated, started, ended; campaign.bonus_granted (promises that are due)
 //! ```
@@ -12,8 +13,8 @@
 //! offers there are is the program's business: the version that the accrual names holds them, so the answer doesn't
 //! depend on when it is given, except for what is left of a budget and for the tier, which is the one known by then.
 //!
-//! Locks are taken in this order: rows of `assessment` by (store, document), rows of `budget` by code, rows of `member_share`
-//! by (member, code).
+//! Locks are taken in this order: rows of `assessment` by (store, document) or of `returned` by entry, of `corrected` by (store,
+//! document), of `deferred` by (campaign, store, document), of `budget` by code, of `member_share` by (member, code).
 //!
 //! Reading order: [`inbound`] (what is read), [`handlers`] (how a batch is assessed), [`rulebooks`] (versions, ready to be asked),
 //! [`domain`] (the rules), [`jobs`] (what a day brings), [`store`] (the tables), [`outbound`] (what is said), [`endpoints`] (what

@@ -63,6 +63,7 @@ impl Accepted<'_> {
             business_date: self.stamp.business_date,
             received_at: self.received_at,
             program_version: self.stamp.version,
+            replaces: invoice.replaces.clone(),
             vehicle: self.keys.vehicle.clone(),
             advisor: invoice.advisor.clone(),
             lines,

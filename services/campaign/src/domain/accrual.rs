@@ -33,6 +33,8 @@ pub struct Accrual {
     pub visit: bool,
     /// A visit for which the customer paid.
     pub paid_visit: bool,
+    /// The invoice of its store whose place it takes.
+    pub replaces: Option<String>,
     /// The vehicle that it names.
     pub vehicle: Option<KeyedHash>,
 }
@@ -74,6 +76,7 @@ impl Accrual {
             first_spending: earned.first_spending.is_positive(),
             visit: earned.visit,
             paid_visit: earned.paid_visit,
+            replaces: earned.replaces.clone(),
             vehicle: earned.vehicle.clone(),
         })
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jifen_kernel::{MemberId, Points, Token};
 
-use super::offer::Source;
+use super::{offer::Source, returned::Returns};
 
 /// The figures of a batch: points granted so far, by code, and by member and code.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,6 +58,18 @@ impl Budgets {
             self.drawn_by.insert(key, had + points);
         }
         Some(Drawn { points, exhausted: rest == Some(points) })
+    }
+
+    /// Gives points back before anything is drawn.
+    pub fn give_back(&mut self, returns: &Returns) {
+        for (campaign, points) in &returns.budgets {
+            let granted = self.granted(campaign) - *points;
+            self.drawn.insert(campaign.clone(), granted.max(Points::ZERO));
+        }
+        for (key, points) in &returns.shares {
+            let had = self.drawn_by.get(key).or_else(|| self.had.get(key)).copied().unwrap_or_default() - *points;
+            self.drawn_by.insert(key.clone(), had.max(Points::ZERO));
+        }
     }
 
     /// The budgets' figures that changed, by code.

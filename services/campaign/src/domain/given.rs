@@ -120,6 +120,7 @@ pub fn earned(document: &str, business_date: &str, bases: &[(&str, i64)]) -> Ear
         program_version: 3,
         categories: categories.collect(),
         first_spending: Points::ZERO,
+        replaces: None,
         vehicle: None,
         visit: true,
         paid_visit: true,

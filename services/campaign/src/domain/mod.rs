@@ -3,7 +3,7 @@
 //! Reading order: [`accrual`] (what is assessed), [`person`] and [`vehicle`] (what is known of the member and the car), [`rulebook`] (which campaigns are open
 //! on a day), [`offer`] (which of them apply, best first), [`budget`] (what they may still grant), [`assess`] (what they
 //! grant); beside it [`audience`] (whom a campaign is for) [`announce`] (when it is said, and when promises are due) and
-//! [`returned`] (what corrections give back).
+//! [`returned`] (what corrections give back) with [`net`] (what they leave).
 //!
 //! A simulation uses the same: [`rulebook::Rulebook::new`] once a version, then [`assess::assess`] for one accrual after the other.
 
@@ -14,6 +14,7 @@ pub mod audience;
 pub mod budget;
 #[cfg(test)]
 pub(crate) mod given;
+pub mod net;
 pub mod offer;
 pub mod person;
 pub mod returned;

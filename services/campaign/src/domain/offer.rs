@@ -94,6 +94,14 @@ pub struct Offers<'a> {
     pub asked: usize,
 }
 
+impl Offers<'_> {
+    /// Some of what it may get is posted later.
+    pub fn may_promise(&self) -> bool {
+        let multiplied = |plan: &Plan<'_>| plan.categories.iter().flat_map(|category| &category.offers).any(|offer| offer.source.deferred);
+        self.plans.iter().any(|plan| multiplied(plan) || plan.fixed.iter().any(|offer| offer.source.deferred))
+    }
+}
+
 /// What the program offers for `accrual`.
 pub fn list_offers<'a>(rules: &'a Rulebook, list: &OpenList, accrual: &'a Accrual, person: &'a Person) -> Offers<'a> {
     let answers = vec![None; rules.applied.program.campaigns.len()];

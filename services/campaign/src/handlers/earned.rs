@@ -6,22 +6,30 @@ use std::{
 };
 
 use jifen_contracts::event::Earned;
+use jifen_kernel::MemberId;
 use jifen_runtime::{BatchHandler, Ctx, Event, Failure, Fates, Incoming, Outbox, Poison};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::promises::{self, Left};
 use crate::{
     domain::{
         accrual::Accrual,
         assess::decide_assessment,
         budget::Budgets,
+        net::Corrected,
         offer::{Offers, list_budgets, list_caps, list_offers},
         person::{Person, birthday_month_on, tier_at},
+        returned::Returns,
         rulebook::{OpenLists, Rulebook},
     },
     outbound,
     rulebooks::Rulebooks,
-    store::{assessment, budget, deferred, member, participation, tier},
+    store::{
+        assessment, budget,
+        corrected::{self, DocumentKey},
+        deferred, member, participation, returned, tier,
+    },
 };
 
 /// Answers every accrual with what the campaigns of its program add to it.
@@ -63,10 +71,25 @@ impl BatchHandler for AssessEarned {
             return Ok(fates);
         }
         let offers: Vec<_> = new.iter().map(Assessable::offers).collect();
-        let limits = list_budgets(&offers);
-        let caps = list_caps(offers.iter().zip(new.iter().map(|item| item.accrual.member_id)));
+        // Invoices of which corrections may have been heard already, or are just now: what may be promised rests on them; and what
+        // others replace returns first.
+        let mut concerned = replaced_by(&new);
+        let replaced: BTreeSet<DocumentKey> = concerned.keys().cloned().collect();
+        let promising = new.iter().zip(&offers).filter(|(_, offers)| offers.may_promise());
+        concerned.extend(promising.map(|(item, _)| (key_of(&item.accrual), item.accrual.member_id)));
+        let known = corrected::load_locked(tx, &concerned).await?;
+        let (mut vacant, corrected): (BTreeMap<_, _>, BTreeMap<_, _>) = known.into_iter().partition(|(key, _)| replaced.contains(key));
+        let vacated = promises::vacate(cx, tx, &mut vacant, out).await?;
+        let mut limits = list_budgets(&offers);
+        let mut caps = list_caps(offers.iter().zip(new.iter().map(|item| item.accrual.member_id)));
+        for campaign in vacated.budgets.keys() {
+            limits.entry(campaign.clone()).or_default();
+        }
+        caps.extend(vacated.shares.keys().cloned());
         let granted = budget::load_locked(tx, &limits).await?;
         let mut budgets = Budgets::new(granted, budget::load_shares_locked(tx, &caps).await?);
+        budgets.give_back(&vacated);
+        promises::return_ahead(cx, tx, &mut vacant, (&limits, &caps), &mut budgets, out).await?;
         let decide = |(item, offers): (&Assessable, &Offers<'_>)| {
             decide_assessment(offers, &item.rules.applied.program.stacking, item.accrual.member_id, &mut budgets)
         };
@@ -76,6 +99,11 @@ impl BatchHandler for AssessEarned {
         deferred::save(tx, answered(), out.now()).await?;
         budget::save(tx, budgets.drawn(), &limits).await?;
         budget::save_shares(tx, budgets.drawn_by()).await?;
+        let mut returns = Returns::default();
+        let left = |(key, known): (DocumentKey, Corrected)| Some((key, Left { categories: known.left?, at: out.now(), is_new: true }));
+        let left = corrected.into_iter().chain(vacant).filter_map(left).collect();
+        promises::cut(cx, tx, &left, &mut returns, out).await?;
+        returned::give_back(tx, &returns).await?;
         for (item, answer) in new.iter().zip(&answers) {
             outbound::announce(out, &batch[item.place].cause, &item.accrual, answer);
         }
@@ -93,6 +121,12 @@ impl AssessEarned {
             match (cx.programs.get(earned.program_version), Accrual::try_new(earned)) {
                 (_, Err(bad)) => fates.poison.push((place, Poison::invariant(bad.to_string()))),
                 (None, _) => fates.retry.push((place, format!("program version {} is not known yet", earned.program_version))),
+                // What it replaces must have been granted before it can return.
+                (Some(_), Ok(accrual))
+                    if accrual.replaces.is_some() && batch[..place].iter().any(|earlier| is_replaced(&earlier.item.data, &accrual)) =>
+                {
+                    fates.retry.push((place, "the invoice whose place it takes comes with it".to_owned()));
+                }
                 (Some(applied), Ok(accrual)) => {
                     let rules = self.rulebooks.of(&applied);
                     let open = rules.day(accrual.business_date);
@@ -102,6 +136,20 @@ impl AssessEarned {
         }
         (assessable, fates)
     }
+}
+
+fn key_of(accrual: &Accrual) -> DocumentKey {
+    (accrual.store.to_string(), accrual.document.clone())
+}
+
+fn is_replaced(earlier: &Earned, by: &Accrual) -> bool {
+    by.replaces.as_ref() == Some(&earlier.document) && by.store == earlier.store
+}
+
+/// The invoices whose place others take. Whose they are is said when they are corrected; mostly they are the same member's.
+fn replaced_by(new: &[Assessable]) -> BTreeMap<DocumentKey, MemberId> {
+    let replaced = |item: &Assessable| Some(((item.accrual.store.to_string(), item.accrual.replaces.clone()?), item.accrual.member_id));
+    new.iter().filter_map(replaced).collect()
 }
 
 /// Learns what open offers ask of members: one question each for birthdays, tiers and cars, and only if an offer asks. A member

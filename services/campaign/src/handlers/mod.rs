@@ -2,6 +2,7 @@
 
 mod earned;
 mod members;
+mod promises;
 mod reversed;
 mod tiers;
 

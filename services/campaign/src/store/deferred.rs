@@ -7,7 +7,9 @@ use jifen_contracts::event::Bonus;
 use jifen_kernel::{MemberId, Points, StoreCode, Token};
 use jifen_runtime::{BadRow, Failure};
 use sqlx::{PgConnection, PgPool, types::Json};
+use uuid::Uuid;
 
+use super::corrected::DocumentKey;
 use crate::{
     domain::{accrual::Accrual, assess::Assessment},
     outbound::bonus,
@@ -32,6 +34,36 @@ pub struct Promise {
     pub points: Points,
     /// How they were computed.
     pub bonuses: Vec<Bonus>,
+}
+
+struct Row {
+    campaign: String,
+    version: i64,
+    store: String,
+    document: String,
+    member_id: Uuid,
+    member_no: String,
+    points: i64,
+    bonuses: Option<Json<Vec<Bonus>>>,
+}
+
+impl TryFrom<Row> for Promise {
+    type Error = BadRow;
+
+    fn try_from(row: Row) -> Result<Self, BadRow> {
+        let key = format!("{}/{}/{}", row.campaign, row.store, row.document);
+        let bad = |what| BadRow { table: "deferred", key: key.clone(), what };
+        Ok(Self {
+            campaign: Token::try_new(row.campaign).map_err(|_| bad("campaign"))?,
+            version: u32::try_from(row.version).map_err(|_| bad("version"))?,
+            store: StoreCode::try_new(row.store).map_err(|_| bad("store"))?,
+            document: row.document,
+            member_id: MemberId(row.member_id),
+            member_no: row.member_no,
+            points: Points(row.points),
+            bonuses: row.bonuses.map(|bonuses| bonuses.0).unwrap_or_default(),
+        })
+    }
 }
 
 /// A promise that is made.
@@ -85,9 +117,10 @@ pub async fn grant(tx: &mut PgConnection, campaigns: &[String], limit: i64, at: 
     if campaigns.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        Row,
         r#"with due as (
-             select campaign, store, document from deferred where granted_at is null and campaign = any($1)
+             select campaign, store, document from deferred where granted_at is null and points > 0 and campaign = any($1)
              order by campaign, store, document limit $2 for update
          )
          update deferred d set granted_at = $3 from due
@@ -100,24 +133,42 @@ pub async fn grant(tx: &mut PgConnection, campaigns: &[String], limit: i64, at: 
     )
     .fetch_all(tx)
     .await?;
-    let read = rows.into_iter().map(|row| {
-        let key = format!("{}/{}/{}", row.campaign, row.store, row.document);
-        let bad = |what| BadRow { table: "deferred", key: key.clone(), what };
-        Ok(Promise {
-            campaign: Token::try_new(row.campaign).map_err(|_| bad("campaign"))?,
-            version: u32::try_from(row.version).map_err(|_| bad("version"))?,
-            store: StoreCode::try_new(row.store).map_err(|_| bad("store"))?,
-            document: row.document,
-            member_id: MemberId(row.member_id),
-            member_no: row.member_no,
-            points: Points(row.points),
-            bonuses: row.bonuses.map(|bonuses| bonuses.0).unwrap_or_default(),
-        })
-    });
-    let mut promises = read.collect::<Result<Vec<_>, BadRow>>()?;
+    let mut promises = rows.into_iter().map(Promise::try_from).collect::<Result<Vec<_>, BadRow>>()?;
     promises
         .sort_unstable_by(|one, other| (&one.campaign, &one.store, &one.document).cmp(&(&other.campaign, &other.store, &other.document)));
     Ok(promises)
+}
+
+/// Locks what is promised for these invoices and neither granted nor gone, in the order of its keys.
+pub async fn load_open_locked(tx: &mut PgConnection, invoices: &[DocumentKey]) -> Result<Vec<Promise>, Failure> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select campaign, version, store, document, member_id, member_no, points, bonuses as "bonuses: Json<Vec<Bonus>>" from deferred
+           where (store, document) in (select * from unnest($1::text[], $2::text[])) and granted_at is null and points > 0
+           order by campaign, store, document for update"#,
+        &invoices.iter().map(|key| key.0.clone()).collect::<Vec<_>>(),
+        &invoices.iter().map(|key| key.1.clone()).collect::<Vec<_>>(),
+    )
+    .fetch_all(tx)
+    .await?;
+    Ok(rows.into_iter().map(Promise::try_from).collect::<Result<_, BadRow>>()?)
+}
+
+/// Saves what is left of locked promises.
+pub async fn save_cut(tx: &mut PgConnection, promises: &[Promise]) -> Result<(), Failure> {
+    sqlx::query!(
+        "update deferred d set points = u.points, bonuses = u.bonuses
+         from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::jsonb[]) u (campaign, store, document, points, bonuses)
+         where d.campaign = u.campaign and d.store = u.store and d.document = u.document",
+        &promises.iter().map(|promise| promise.campaign.to_string()).collect::<Vec<_>>(),
+        &promises.iter().map(|promise| promise.store.to_string()).collect::<Vec<_>>(),
+        &promises.iter().map(|promise| promise.document.clone()).collect::<Vec<_>>(),
+        &promises.iter().map(|promise| promise.points.0).collect::<Vec<_>>(),
+        &promises.iter().map(|promise| Json(&promise.bonuses)).collect::<Vec<_>>() as &[Json<&Vec<Bonus>>],
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 /// What is promised and not granted yet, by code and version.

@@ -1,13 +1,16 @@
 //! What was granted to whom: append-only.
 
 use chrono::{DateTime, Utc};
-use jifen_kernel::{Money, Points};
+use jifen_kernel::{MemberId, Money, Points, StoreCode, Token};
 use jifen_runtime::{BadRow, Failure};
 use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
 
+use super::corrected::DocumentKey;
 use crate::domain::{
     accrual::Accrual,
     assess::{Assessment, Grant, GrantRule},
+    returned::Returned,
 };
 
 /// Saves the grants of a batch.
@@ -55,6 +58,39 @@ pub async fn save<'a>(
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// What campaigns posted for these invoices and corrections haven't taken back yet, as if it came back now.
+pub async fn list_standing(tx: &mut PgConnection, invoices: &[DocumentKey], at: DateTime<Utc>) -> Result<Vec<Returned>, Failure> {
+    let rows = sqlx::query!(
+        r#"select p.member_id as "member_id!", p.store as "store!", p.document as "document!", p.campaign as "campaign!",
+                  p.version as "version!",
+                  (sum(p.points) - coalesce((select sum(r.points) from returned r where r.store = p.store and r.document = p.document
+                                             and r.campaign = p.campaign), 0))::bigint as "points!"
+           from assessment a
+                join participation p on p.member_id = a.member_id and p.store = a.store and p.document = a.document
+           where (a.store, a.document) in (select * from unnest($1::text[], $2::text[])) and not p.deferred
+           group by p.member_id, p.store, p.document, p.campaign, p.version"#,
+        &invoices.iter().map(|key| key.0.clone()).collect::<Vec<_>>(),
+        &invoices.iter().map(|key| key.1.clone()).collect::<Vec<_>>(),
+    )
+    .fetch_all(tx)
+    .await?;
+    let read = rows.into_iter().map(|row| {
+        let bad = |what| BadRow { table: "participation", key: format!("{}/{}", row.store, row.document), what };
+        Ok(Returned {
+            entry_id: Uuid::nil(),
+            member_id: MemberId(row.member_id),
+            store: StoreCode::try_new(row.store.as_str()).map_err(|_| bad("store"))?,
+            campaign: Token::try_new(row.campaign.as_str()).map_err(|_| bad("campaign"))?,
+            version: u32::try_from(row.version).map_err(|_| bad("version"))?,
+            category: String::new(),
+            points: Points(row.points),
+            at,
+            document: row.document,
+        })
+    });
+    Ok(read.collect::<Result<_, BadRow>>()?)
 }
 
 /// A grant on its accrual.

@@ -2,6 +2,7 @@
 
 mod assessment;
 mod budget;
+mod net;
 mod returned;
 mod support;
 mod vehicles;

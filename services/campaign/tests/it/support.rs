@@ -78,6 +78,7 @@ pub fn earned(document: &str, member: u128, bases: &[(&str, i64)]) -> Earned {
         program_version: 1,
         categories: categories.collect(),
         first_spending: Points::ZERO,
+        replaces: None,
         vehicle: None,
         visit: true,
         paid_visit: true,

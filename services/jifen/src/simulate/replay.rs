@@ -115,6 +115,7 @@ impl<'a> Replay<'a> {
             program_version: applied.version,
             categories: valued.base.categories,
             first_spending,
+            replaces: recorded.replaces.clone(),
             vehicle: recorded.vehicle.clone(),
             visit: valued.base.visit,
             paid_visit: valued.base.paid_visit,

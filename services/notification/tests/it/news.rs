@@ -228,6 +228,7 @@ async fn points_taken_back_are_told_once_each_time() {
         business_date: "2026-10-01".parse().expect("day"),
         entries: points.iter().map(|points| entry(*points)).collect(),
         paid: Vec::new(),
+        left: Vec::new(),
         vehicle: None,
         visit_lost: false,
         paid_visit_lost: false,

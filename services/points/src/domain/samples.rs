@@ -70,6 +70,7 @@ pub fn invoice(number: &str, category: &str, amount: &str) -> InvoiceAccepted {
         business_date: "2026-10-01".parse().expect("date"),
         received_at: issued_at,
         program_version: 1,
+        replaces: None,
         vehicle: None,
         advisor: None,
         lines: vec![AcceptedLine {

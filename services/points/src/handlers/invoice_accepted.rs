@@ -18,7 +18,11 @@ use crate::{
         post_invoice::{Valued, decide_daily_cap, decide_posting, decide_value},
     },
     outbound,
-    store::{accounts, accruals, activations, entries},
+    store::{
+        accounts,
+        accruals::{self, DocumentKey},
+        activations, entries,
+    },
 };
 
 /// Posts accepted invoices.
@@ -100,27 +104,34 @@ async fn load_days(cx: &Ctx, tx: &mut PgConnection, invoices: impl Iterator<Item
     let is_capped = |invoice: &&InvoiceAccepted| {
         cx.programs.get(invoice.program_version).is_some_and(|applied| applied.program.earn.daily_cap.is_some())
     };
-    let days: BTreeSet<_> = invoices.filter(is_capped).map(|invoice| (invoice.member_id, invoice.business_date)).collect();
+    let capped: Vec<&InvoiceAccepted> = invoices.filter(is_capped).collect();
+    let days: BTreeSet<_> = capped.iter().map(|invoice| (invoice.member_id, invoice.business_date)).collect();
     if days.is_empty() {
         return Ok(Days::default());
     }
-    accruals::load_daily_base(tx, &days).await.map(Days)
+    let replaced = capped.iter().filter_map(|invoice| Some((invoice.store.to_string(), invoice.replaces.clone()?))).collect();
+    Ok(Days { base: accruals::load_daily_base(tx, &days, &replaced).await?, replaced })
 }
 
-/// Base posted by member and business date.
+/// What was posted of a day, but for invoices whose place others take: their base goes back, perhaps a moment later.
 #[derive(Default)]
-struct Days(BTreeMap<(MemberId, NaiveDate), Points>);
+struct Days {
+    /// By member and business date.
+    base: BTreeMap<(MemberId, NaiveDate), Points>,
+    replaced: BTreeSet<DocumentKey>,
+}
 
 impl Days {
     /// What the cap leaves to this invoice.
     fn left(&self, invoice: &InvoiceAccepted, cap: Option<Points>) -> Option<Points> {
-        let posted = self.0.get(&(invoice.member_id, invoice.business_date)).copied().unwrap_or_default();
+        let posted = self.base.get(&(invoice.member_id, invoice.business_date)).copied().unwrap_or_default();
         cap.map(|cap| (cap - posted).max(Points::ZERO))
     }
 
     /// Takes in what was posted just now, also by an older version that has no cap.
     fn add(&mut self, invoice: &InvoiceAccepted, base: Points) {
-        if let Some(posted) = self.0.get_mut(&(invoice.member_id, invoice.business_date)) {
+        let is_replaced = self.replaced.contains(&(invoice.store.to_string(), invoice.invoice_no.clone()));
+        if let Some(posted) = self.base.get_mut(&(invoice.member_id, invoice.business_date)).filter(|_| !is_replaced) {
             *posted += base;
         }
     }

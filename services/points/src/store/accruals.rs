@@ -127,7 +127,7 @@ pub async fn save_settled(tx: &mut PgConnection, keys: &[DocumentKey], settled_a
     Ok(())
 }
 
-/// What members have of the base of invoices of these business dates, before bonuses: of locked members. What corrections took back
+/// What members have of the base of invoices of these business dates, before bonuses, but for some invoices: of locked members. What corrections took back
 /// is free again. Only a program with a daily cap asks. An invoice is posted on its business date or later, or hours before it where
 /// a store's clock is ahead.
 ///
@@ -135,6 +135,7 @@ pub async fn save_settled(tx: &mut PgConnection, keys: &[DocumentKey], settled_a
 pub async fn load_daily_base(
     tx: &mut PgConnection,
     days: &BTreeSet<(MemberId, NaiveDate)>,
+    but: &BTreeSet<DocumentKey>,
 ) -> Result<BTreeMap<(MemberId, NaiveDate), Points>, Failure> {
     let rows = sqlx::query!(
         r#"select u.member_id as "member_id!", u.day as "day!",
@@ -148,10 +149,15 @@ pub async fn load_daily_base(
                                       and e.posted_at >= u.day - interval '2 days'
                                 )::bigint as posted
                          from entry e where e.member_id = u.member_id group by e.store, e.document) d
-                   where d.posted is not null) as "base!"
+                   where d.posted is not null and not exists (
+                       select 1 from unnest($3::text[], $4::text[]) but(store, document)
+                       where but.store = d.store and but.document = d.document
+                   )) as "base!"
            from unnest($1::uuid[], $2::date[]) u(member_id, day)"#,
         &days.iter().map(|(member, _)| member.0).collect::<Vec<_>>(),
         &days.iter().map(|(_, day)| *day).collect::<Vec<_>>(),
+        &but.iter().map(|key| key.0.clone()).collect::<Vec<_>>(),
+        &but.iter().map(|key| key.1.clone()).collect::<Vec<_>>(),
     )
     .fetch_all(tx)
     .await?;

@@ -2,7 +2,7 @@
 
 use jifen_contracts::{
     endpoint::CapKind,
-    event::{AccrualSettled, AccrualSource, Earned, Reversed},
+    event::{AccrualSettled, AccrualSource, Earned, InvoiceAccepted, Reversed},
 };
 use jifen_kernel::Points;
 use jifen_runtime::{Running, ask};
@@ -74,6 +74,49 @@ async fn what_was_taken_back_is_free_again_that_day() {
     let _: Vec<Earned> = bench.published(4).await;
     bench.settled().await;
     assert_eq!(bench.account("M1").await.active, Points(1_350 + 650 + 100));
+    assert_eq!(bench.number("select count(*) FROM dead_letter").await, 0);
+    bench.assert_sound().await;
+    assert!(points.stop().await);
+}
+
+/// Exact default 19 under a cap, whichever of the two is heard of first, and both at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bill_has_the_room_of_the_one_whose_place_it_takes() {
+    let bench = Bench::start().await;
+    let bill = |number: &str, member: u128, amount: &str, replaces: Option<&str>| InvoiceAccepted {
+        replaces: replaces.map(str::to_owned),
+        ..invoice(number, member, "maintenance", amount)
+    };
+    let pair = |member: u128| {
+        let [first, second] = [format!("A{member}"), format!("B{member}")];
+        [bill(&first, member, "1000.00", None), bill(&second, member, "1100.00", Some(&first))]
+    };
+    // Of the third member both come in one batch, with one before it and one behind.
+    let all = [bill("C3", 3, "400.00", None), pair(3)[0].clone(), pair(3)[1].clone()];
+    bench.publish(&all, 1).await;
+    let points = bench.copy().await;
+    points.cx().programs.learn([capped(1, 5_000, 2_000)]);
+    let _: Vec<Earned> = bench.published(3).await;
+    let [first, second] = pair(1);
+    bench.publish(&[first], 1).await;
+    let _: Vec<Earned> = bench.published(4).await;
+    bench.publish(&[second], 2).await;
+    let _: Vec<Earned> = bench.published(5).await;
+    let [first, second] = pair(2);
+    bench.publish(&[second], 1).await;
+    let _: Vec<Earned> = bench.published(6).await;
+    bench.publish(&[first], 2).await;
+    let _: Vec<Earned> = bench.published(7).await;
+    let voids: Vec<_> = (1..=3).map(|member| void(&pair(member)[0], &format!("B{member}"), true)).collect();
+    bench.publish(&voids, 2).await;
+    let _: Vec<Reversed> = bench.published(3).await;
+    bench.settled().await;
+    for (member, active) in [("M1", 1_750), ("M2", 1_750), ("M3", 600 + 1_400 + 100)] {
+        assert_eq!(bench.account(member).await.active, Points(active), "{member}");
+    }
+    bench.publish(&[bill("D1", 1, "1000.00", None)], 1).await;
+    let _: Vec<Earned> = bench.published(8).await;
+    assert_eq!(bench.account("M1").await.active, Points(2_100), "what is left of the day");
     assert_eq!(bench.number("select count(*) FROM dead_letter").await, 0);
     bench.assert_sound().await;
     assert!(points.stop().await);

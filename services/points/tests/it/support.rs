@@ -164,6 +164,7 @@ pub fn invoice(number: &str, member_number: u128, category: &str, amount: &str) 
         business_date: "2026-10-01".parse().expect("date"),
         received_at: issued_at,
         program_version: 1,
+        replaces: None,
         vehicle: None,
         advisor: None,
         lines: vec![AcceptedLine {

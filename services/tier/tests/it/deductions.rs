@@ -43,6 +43,7 @@ fn reversed(settled: &AccrualSettled, number: &str, entry: u128, points: i64) ->
         business_date: settled.business_date,
         entries: if points == 0 { Vec::new() } else { vec![taken] },
         paid: Vec::new(),
+        left: Vec::new(),
         vehicle: None,
         visit_lost: false,
         paid_visit_lost: false,

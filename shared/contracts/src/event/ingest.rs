@@ -55,6 +55,9 @@ pub struct InvoiceAccepted {
     pub received_at: DateTime<Utc>,
     /// The rules in force at `issued_at`, as known when this was written.
     pub program_version: u32,
+    /// The invoice of its store whose place it takes: that one's [`InvoiceVoided`] comes with it, or when it comes itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
     /// The vehicle, hashed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vehicle: Option<KeyedHash>,

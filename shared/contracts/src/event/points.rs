@@ -49,6 +49,9 @@ pub struct Earned {
     pub categories: Vec<CategoryBase>,
     /// Points of the first spending that came with this invoice.
     pub first_spending: Points,
+    /// The invoice of its store whose place it takes: what that one had of budgets and caps is free for this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
     /// The vehicle, hashed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vehicle: Option<KeyedHash>,
@@ -372,6 +375,10 @@ pub struct Reversed {
     /// By how much the customer-paid amounts fell, by category.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paid: Vec<CategoryPaid>,
+    /// Where those fell: what is left of the invoice, by category: paid amounts, and the base that a bonus may multiply. Corrections
+    /// leave less and less: of several words about one invoice the least counts, whatever comes first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<CategoryBase>,
     /// The invoice's vehicle, hashed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vehicle: Option<KeyedHash>,
