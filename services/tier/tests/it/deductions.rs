@@ -112,7 +112,7 @@ async fn a_first_spending_may_be_taken_back_before_it_is_counted() {
     let tier = copy(&env, 500, &[preset()]).await;
     for (member, ahead) in [(1, false), (2, true)] {
         let (bill, grants) = (settled(&format!("A{member}"), member, 300), settled(&format!("B{member}"), member, 5_700));
-        let back = reversed(&bill, &format!("C{member}"), member.into(), 400);
+        let back = reversed(&bill, &format!("C{member}"), member, 400);
         if ahead {
             publish(&env, &[back]).await;
             drained::<TierUpgraded>(&env, REVERSED).await;
