@@ -105,6 +105,9 @@ pub struct Mapping {
     pub delimiter: char,
     #[serde(default = "double_quote")]
     pub quote: String,
+    /// Values may hold line breaks.
+    #[serde(default)]
+    pub multiline: bool,
     #[serde(default)]
     pub skip_lines: u32,
     #[serde(default = "yes")]

@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use csv::StringRecord;
 use encoding_rs::{CoderResult, Decoder};
 
@@ -18,6 +18,8 @@ use super::mapping::{Mapping, Plan};
 
 /// A longer row is a quote that nobody closed: it would swallow the rest of the file.
 const MAX_ROW_BYTES: usize = 1024 * 1024;
+/// Lines of a row, where rows may have several: more are a quote that nobody closed.
+const MAX_ROW_LINES: usize = 100;
 /// Read at once.
 const BUFFER: usize = 64 * 1024;
 
@@ -66,8 +68,27 @@ impl<R: Read> Read for Decoding<R> {
     }
 }
 
+/// Refuses a record that spans lines, if rows have one each; else one that spans too many. A quote that nobody closes takes what is
+/// behind it for its own, up to the next quote or the end of the file, and the rows in there would be lost without a word.
+pub fn check_lines(record: &StringRecord, line: u64, multiline: bool) -> Result<()> {
+    let ends = |pair: &[u8]| pair[0] == b'\n' || (pair[0] == b'\r' && pair[1] != b'\n');
+    let within = |value: &str| value.as_bytes().windows(2).filter(|pair| ends(pair)).count() + usize::from(value.ends_with('\n'));
+    let breaks: usize = record.iter().map(within).sum();
+    let last = line + breaks as u64;
+    match (breaks, multiline) {
+        (0, _) => Ok(()),
+        (_, false) => bail!(
+            "line {line}: a value goes on to line {last}: a quote isn't closed, or stands before a line break. Nothing was imported. \
+             Mend the file; if its values do hold line breaks, say multiline = true in the mapping"
+        ),
+        (MAX_ROW_LINES.., true) => bail!("line {line}: a row goes on to line {last}: a quote isn't closed. Nothing was imported"),
+        (_, true) => Ok(()),
+    }
+}
+
 /// The file as records.
 struct Lines {
+    multiline: bool,
     reader: csv::Reader<BufReader<Decoding<File>>>,
     since_row: Arc<AtomicUsize>,
     skipped_lines: u64,
@@ -83,6 +104,7 @@ impl Lines {
             if !found {
                 return Ok(None);
             }
+            check_lines(&record, record.position().map_or(0, csv::Position::line) + self.skipped_lines, self.multiline)?;
             // Blank lines, as exports have at their end, are no rows.
             if record.len() > 1 || record.get(0).is_some_and(|value| !value.trim().is_empty()) {
                 return Ok(Some(record));
@@ -139,7 +161,7 @@ impl Rows {
             .buffer_capacity(BUFFER)
             .from_reader(text);
         let skipped_lines = u64::from(mapping.skip_lines);
-        let mut lines = Lines { reader, since_row, skipped_lines };
+        let mut lines = Lines { multiline: mapping.multiline, reader, since_row, skipped_lines };
         let first = lines.next_record()?.context("the file is empty")?;
         let header: Vec<String> = if mapping.header {
             first.iter().map(|name| super::mapping::clean(name).to_owned()).collect()

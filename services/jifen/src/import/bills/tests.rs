@@ -120,3 +120,27 @@ fn a_quote_that_nobody_closes_does_not_swallow_the_memory() {
     let error = scan(&path, &Mapping::load(&toml).expect("the sample"), |_| ()).expect_err("refused");
     assert!(format!("{error:#}").contains("quote not closed") && format!("{error:#}").contains("line 2"), "{error:#}");
 }
+
+#[test]
+fn a_row_over_several_lines_is_refused_before_anything_is_sent_unless_the_mapping_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let look = |rows: &[String], multiline: bool| {
+        let (path, toml) = (folder.path().join("bills.csv"), folder.path().join("mapping.toml"));
+        let mapping = MAPPING.replace("gb18030\"", "utf-8\"").replace("multiline = false", &format!("multiline = {multiline}"));
+        std::fs::write(&toml, mapping).expect("a file");
+        std::fs::write(&path, [&[HEADER.to_owned()], rows].concat().join("\r\n") + "\r\n").expect("a file");
+        scan(&path, &Mapping::load(&toml).expect("the sample"), |_| ())
+    };
+    let good = |number: &str| row(number, "保养", "10", ",,已结算");
+    let quoted = |number: &str, text: &str| good(number).replace("更换机油", text);
+    // Typed and not closed in the last column: the columns of what is swallowed don't count.
+    let swallowing = [good("R1"), row("R2", "保养", "10", ",,\"已结算"), good("R3"), good("R4")];
+    let refused = format!("{:#}", look(&swallowing, false).expect_err("refused"));
+    assert!(refused.contains("line 3") && refused.contains("line 6") && refused.contains("multiline"), "{refused}");
+    let two = [good("R1"), quoted("R2", "\"更换\n机油\""), good("R3")];
+    assert!(look(&two, false).is_err());
+    assert_eq!(look(&two, true).expect("rows").bills, 3);
+    let many: Vec<String> = (0..200).map(|number| good(&format!("R{number}"))).collect();
+    let refused = look(&[vec![row("R", "保养", "10", ",,\"已结算")], many].concat(), true).expect_err("refused");
+    assert!(format!("{refused:#}").contains("isn't closed"), "{refused:#}");
+}
