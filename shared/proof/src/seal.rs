@@ -71,8 +71,16 @@ impl Tree {
     }
 }
 
-/// Whether `leaf` stands at `index` of the tree with this root and so many leaves.
+/// Members that a seal can have: far more than there are, and few enough that no place in their tree overflows.
+const MOST_LEAVES: u64 = 1 << 32;
+/// Steps from a leaf of such a tree to its root.
+const LONGEST_PATH: usize = 32;
+
+/// Whether `leaf` stands at `index` of the tree with this root and so many leaves. Whatever these are: a proof comes from anywhere.
 pub fn is_included(leaf: Leaf, index: u64, path: &[Hash], root: Hash, leaves: u64) -> bool {
+    if leaves > MOST_LEAVES || index >= leaves || path.len() > LONGEST_PATH {
+        return false;
+    }
     let path = InclusionProof::from_bytes(path.iter().flat_map(|hash| hash.0).collect());
     RootHash::<Sha256>::new(root.0.into(), leaves).verify_inclusion(&leaf.to_bytes(), index, &path).is_ok()
 }

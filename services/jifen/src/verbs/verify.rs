@@ -34,7 +34,7 @@ pub struct Options {
     /// Prints the proof of an entry, to be given to whoever shall check it.
     #[arg(long, value_name = "ENTRY_ID", conflicts_with_all = ["member", "anchors", "proof"])]
     prove: Option<Uuid>,
-    /// Checks such a proof: needs nothing but the file, and the key of whom to believe.
+    /// Checks such a proof: needs nothing but the file, and the key of whom to believe (that of this installation, if there is one).
     #[arg(long, value_name = "FILE", conflicts_with_all = ["member", "anchors"])]
     proof: Option<PathBuf>,
     /// Prints the public key of the seals: what to tell those who shall check.
@@ -44,10 +44,10 @@ pub struct Options {
 
 pub async fn verify(settings: &Settings, options: &Options, out: Printer) -> Result<ExitCode> {
     if let Some(file) = &options.proof {
-        return check_proof(file, options, out);
+        return check_proof(settings, file, options, out);
     }
     let (home, keys) = installation(settings)?;
-    let own = SealingKey::new(&SealKey::new(*keys.seal.expose()).secret_for(jifen_points::PURPOSE)).public();
+    let own = own_key(&keys);
     if options.show_key {
         out.line(own);
         return Ok(ExitCode::SUCCESS);
@@ -71,6 +71,10 @@ pub async fn verify(settings: &Settings, options: &Options, out: Printer) -> Res
     bar.finish_and_clear();
     tracing::debug!(accounts, "checked");
     Ok(say(&report, options.json, out))
+}
+
+fn own_key(keys: &Keys) -> PublicKey {
+    SealingKey::new(&SealKey::new(*keys.seal.expose()).secret_for(jifen_points::PURPOSE)).public()
 }
 
 pub(super) fn installation(settings: &Settings) -> Result<(Home, Keys)> {
@@ -120,11 +124,18 @@ fn say(report: &Report, as_json: bool, out: Printer) -> ExitCode {
     }
 }
 
-fn check_proof(file: &Path, options: &Options, out: Printer) -> Result<ExitCode> {
+/// Needs nothing but the file. Where there is an installation, its own key is the one to believe if none is named: whoever checks
+/// at home means the seals that were made there.
+fn check_proof(settings: &Settings, file: &Path, options: &Options, out: Printer) -> Result<ExitCode> {
     let text = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
     let proof: EntryProof = serde_json::from_slice(&text).with_context(|| format!("{} is no proof", file.display()))?;
-    if let Err(why) = proof.check(options.key.as_ref()) {
+    let at_home = || Some(own_key(&Keys::load(&Home::find(&settings.home).ok()??).ok()?));
+    let key = options.key.or_else(at_home);
+    if let Err(why) = proof.check(key.as_ref()) {
         out.line(format!("不成立 NOT PROVEN: {why}"));
+        if options.key.is_none() && key.is_some() {
+            out.note("It was checked against the key of this installation: --key names another one.");
+        }
         return Ok(ExitCode::FAILURE);
     }
     let (entry, said) = (&proof.entry, &proof.seal.statement);
@@ -144,7 +155,7 @@ fn check_proof(file: &Path, options: &Options, out: Printer) -> Result<ExitCode>
         ("签名 signed by", proof.seal.key.to_string()),
     ];
     out.table(&rows.map(|(name, value)| vec![name.to_owned(), value]));
-    if options.key.is_none() {
+    if key.is_none() {
         out.note("The key is the proof's own: compare it with the one that the dealer group has published, or give that one with --key.");
     }
     Ok(ExitCode::SUCCESS)

@@ -100,6 +100,12 @@ async fn a_ledger_is_verified_and_an_entry_is_proven_to_an_outsider() {
     assert_eq!(altered.status.code(), Some(1), "{altered:?}");
     says(&altered.stdout, &["不成立"]);
     says(&asked("none.json", "no JSON", key.trim()).await.refused(), &["none.json is no proof"]);
+    // At home the own key is the one to believe, unless another one is named.
+    let file = elsewhere.path().join("proof.json");
+    let file = file.to_str().expect("a path");
+    let at_home = system.run(&["verify", "--proof", file]).await;
+    assert!(at_home.stdout.contains("成立 proven") && !at_home.stderr.contains("the proof's own"), "{at_home:?}");
+    says(&system.run(&["verify", "--proof", file, "--key", ANOTHERS_KEY]).await.stdout, &["不成立"]);
 
     // Whoever may do everything in the database gives a friend 5,000 points, and makes the balance fit.
     let more = "update points.entry set points = points + 5000
