@@ -9,6 +9,7 @@ mod running;
 mod serve;
 mod services;
 mod settings;
+mod sheet;
 mod simulate;
 mod up;
 mod verbs;

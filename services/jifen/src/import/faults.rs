@@ -9,6 +9,8 @@ use std::{
 use anyhow::{Context, Result};
 use jifen_contracts::code::{Code, Text};
 
+use crate::sheet::cell;
+
 /// What is wrong with a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineFault {
@@ -70,7 +72,8 @@ impl ErrorFile {
         };
         for fault in faults {
             let line = fault.line.to_string();
-            writer.write_record([&line, &fault.column, &fault.code, &fault.text.zh, &fault.text.en]).with_context(context)?;
+            let cells = [&line, &fault.column, &fault.code, &fault.text.zh, &fault.text.en].map(|text| cell(text).into_owned());
+            writer.write_record(cells).with_context(context)?;
         }
         // Whatever ends the program later: what is known by now stands in the file.
         writer.flush().with_context(context)?;
@@ -81,5 +84,22 @@ impl ErrorFile {
     /// Lines written, and where.
     pub fn written(&self) -> (u64, &Path) {
         (self.lines, &self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jifen_contracts::code;
+
+    use super::*;
+
+    #[test]
+    fn a_column_of_the_file_is_no_formula_in_what_is_written_of_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("errors.csv");
+        let mut file = ErrorFile::new(&path).expect("a file");
+        file.write(&[LineFault::new(2, "=1+1", code::IMPORT_WRONG_COLUMNS)]).expect("written");
+        let text = std::fs::read_to_string(&path).expect("text");
+        assert!(text.contains("2,'=1+1,import.wrong_columns"), "{text}");
     }
 }

@@ -11,7 +11,7 @@ use jifen_points::settlement::{self, GROUP, Month};
 use sqlx::Connection;
 
 use super::verify::{connect, installation};
-use crate::{output::Printer, settings::Settings};
+use crate::{output::Printer, settings::Settings, sheet::cell};
 
 /// Which month.
 #[derive(Debug, clap::Args)]
@@ -71,14 +71,18 @@ pub async fn settlement(settings: &Settings, options: &Options, out: Printer) ->
     Ok(())
 }
 
-/// As spreadsheets read it: with the mark by which they know UTF-8.
 fn write(path: &Path, rows: &Rows) -> Result<()> {
+    fs::write(path, sheet(rows)?)?;
+    Ok(())
+}
+
+/// As spreadsheets read it: with the mark by which they know UTF-8, and nothing that they would compute.
+fn sheet(rows: &Rows) -> Result<Vec<u8>> {
     let mut writer = csv::WriterBuilder::new().from_writer("\u{feff}".as_bytes().to_vec());
     for row in rows {
-        writer.write_record(row)?;
+        writer.write_record(row.iter().map(|text| cell(text).into_owned()))?;
     }
-    fs::write(path, writer.into_inner().map_err(csv::IntoInnerError::into_error)?)?;
-    Ok(())
+    Ok(writer.into_inner().map_err(csv::IntoInnerError::into_error)?)
 }
 
 fn head(names: &[&str]) -> Vec<String> {
@@ -176,4 +180,15 @@ fn late(found: &Month, month: &str) -> Rows {
         [names.to_vec(), vec![late.points.to_string(), late.entries.to_string()]].concat()
     }));
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_documents_number_is_no_formula_in_the_books() {
+        let rows = vec![vec!["=1+1".to_owned(), "-12.30".to_owned(), "R1".to_owned()]];
+        assert_eq!(String::from_utf8(sheet(&rows).expect("a sheet")).expect("text"), "\u{feff}'=1+1,-12.30,R1\n");
+    }
 }
