@@ -1,7 +1,9 @@
 //! A store's day: what it says it did, against what arrived.
 //!
-//! Everything counts that was issued and could be read, also what waits, what lapsed, and what was taken back later. Where the
-//! store's numbers follow each other without a gap, those that are missing are named; else the sums and ends only.
+//! Everything counts that was issued and could be read, also what waits, what lapsed, and what was taken back later. Numbers that
+//! begin alike go by the value of their last digits, with leading zeros or without. Where they follow each other with a small gap at
+//! most, those that are missing are named: for certain where the store counts as many as there are, and its first and last always;
+//! else as those of which some are missing and the store never issued the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,20 +16,25 @@ use jifen_kernel::Money;
 
 /// At most so many numbers of one day are told from its first and last.
 const NUMBERS: u64 = 10_000;
+/// At most so many of them may be unused.
+const UNUSED: u64 = 1_000;
 /// At most so many differences are named.
 pub const DIFFERENCES: usize = 1_000;
 
 /// What arrived of one kind: number to sum.
 pub type Arrived = BTreeMap<String, Money>;
 
-/// Every number from the first to the last, where these differ in their last digits only, and are as many as the store says.
+/// Every number from the first to the last, where these differ in their last digits only, and are as many as the store says or a few
+/// more.
 pub fn numbers_of(said: &DayTotals) -> Option<Vec<String>> {
     let (first, last) = (said.first.as_deref()?, said.last.as_deref()?);
     let (prefix, from) = split(first)?;
     let (same, to) = split(last)?;
     let (low, high): (u64, u64) = (from.parse().ok()?, to.parse().ok()?);
     let count = high.checked_sub(low)?.checked_add(1)?;
-    let fits = prefix == same && from.len() == to.len() && count <= NUMBERS && count == u64::from(said.count);
+    let unused = count.checked_sub(u64::from(said.count))?;
+    let counts_up = from.len() == to.len() || !from.starts_with('0');
+    let fits = prefix == same && counts_up && count <= NUMBERS && unused <= UNUSED;
     fits.then(|| (low..=high).map(|number| format!("{prefix}{number:0width$}", width = from.len())).collect())
 }
 
@@ -38,14 +45,34 @@ fn split(number: &str) -> Option<(&str, &str)> {
     (digits > 0 && digits <= 18).then(|| number.split_at(place))
 }
 
+/// In which order numbers are issued: `R9` before `R10`.
+fn place(number: &str) -> (&str, Option<u64>, &str) {
+    let (prefix, digits) = split(number).unwrap_or((number, ""));
+    (prefix, digits.parse().ok(), number)
+}
+
+/// The first and the last by `order`.
+fn ends<'a, K: Ord>(arrived: &'a Arrived, order: impl Fn(&'a String) -> K + Copy) -> [Option<&'a String>; 2] {
+    [arrived.keys().min_by_key(|number| order(number)), arrived.keys().max_by_key(|number| order(number))]
+}
+
+/// Of the store's numbers those that are not here, each with whether it is certain that it was issued. None is, that needn't be: as
+/// many as the store counts may have come.
+fn list_absent<'a>(said: &DayTotals, known: &'a [String], arrived: &Arrived) -> Vec<(&'a String, bool)> {
+    let absent: Vec<&String> = known.iter().filter(|number| !arrived.contains_key(*number)).collect();
+    let lacking = (said.count as usize).saturating_sub(known.len() - absent.len());
+    let is_end = |number: &String| [&said.first, &said.last].into_iter().any(|end| end.as_ref() == Some(number));
+    let ends = absent.iter().filter(|number| is_end(number)).count();
+    let named = absent.iter().copied().filter(|number| is_end(number) || lacking > ends);
+    named.map(|number| (number, is_end(number) || absent.len() <= lacking)).collect()
+}
+
 /// Compares one kind. `elsewhere`: days of those of its numbers that arrived for another day.
 pub fn compare(said: Option<&DayTotals>, arrived: &Arrived, elsewhere: &BTreeMap<String, NaiveDate>) -> (DaySide, Vec<DayDifference>) {
-    let found = ArrivedTotals {
-        count: u32::try_from(arrived.len()).unwrap_or(u32::MAX),
-        sum: arrived.values().copied().sum(),
-        first: arrived.keys().next().cloned(),
-        last: arrived.keys().next_back().cloned(),
-    };
+    let by_value = ends(arrived, |number| place(number));
+    let [first, last] = by_value.map(Option::<&String>::cloned);
+    let count = u32::try_from(arrived.len()).unwrap_or(u32::MAX);
+    let found = ArrivedTotals { count, sum: arrived.values().copied().sum(), first, last };
     let mut differences = Vec::new();
     if let Some(said) = said {
         let difference = |kind, document: Option<&String>, said: String, arrived: String| DayDifference {
@@ -55,11 +82,13 @@ pub fn compare(said: Option<&DayTotals>, arrived: &Arrived, elsewhere: &BTreeMap
             arrived: Some(arrived).filter(|text| !text.is_empty()),
         };
         let known = numbers_of(said);
-        for number in known.iter().flatten().filter(|number| !arrived.contains_key(*number)) {
-            differences.push(match elsewhere.get(number) {
-                Some(day) => difference(DayDifferenceKind::OtherDay, Some(number), String::new(), day.to_string()),
-                None => difference(DayDifferenceKind::Missing, Some(number), String::new(), String::new()),
-            });
+        for (number, is_certain) in list_absent(said, known.as_deref().unwrap_or_default(), arrived) {
+            let (kind, day) = match (elsewhere.get(number), is_certain) {
+                (Some(day), _) => (DayDifferenceKind::OtherDay, day.to_string()),
+                (None, true) => (DayDifferenceKind::Missing, String::new()),
+                (None, false) => (DayDifferenceKind::MissingOrUnused, String::new()),
+            };
+            differences.push(difference(kind, Some(number), String::new(), day));
         }
         let known: Option<BTreeSet<&String>> = known.as_ref().map(|numbers| numbers.iter().collect());
         for (number, sum) in arrived.iter().filter(|(number, _)| known.as_ref().is_some_and(|known| !known.contains(number))) {
@@ -71,9 +100,11 @@ pub fn compare(said: Option<&DayTotals>, arrived: &Arrived, elsewhere: &BTreeMap
         if said.sum != found.sum {
             differences.push(difference(DayDifferenceKind::Sum, None, said.sum.to_string(), found.sum.to_string()));
         }
-        let ends = [(DayDifferenceKind::First, &said.first, &found.first), (DayDifferenceKind::Last, &said.last, &found.last)];
-        for (kind, said, found) in ends {
-            if let Some(number) = said.as_ref().filter(|_| said != found) {
+        let named = [(DayDifferenceKind::First, &said.first, &found.first), (DayDifferenceKind::Last, &said.last, &found.last)];
+        // Some sort their numbers as text: then these are the ends that they mean.
+        let as_text = ends(arrived, String::as_str) == [said.first.as_ref(), said.last.as_ref()];
+        for (kind, said, found) in named {
+            if let Some(number) = said.as_ref().filter(|_| said != found && !as_text) {
                 differences.push(difference(kind, None, number.clone(), found.clone().unwrap_or_default()));
             }
         }
@@ -125,8 +156,36 @@ mod tests {
         let expected =
             ["missing R-09 /", "other_day R-11 /2026-10-02", "not_counted X-1 /9.00", "count  4/3", "sum  6.50/13.50", "last  R-11/X-1"];
         assert_eq!(found, expected);
-        // Numbers with gaps of the store's own name nobody.
-        assert_eq!(named(&totals(3, "13.50", "R-08", "R-11"), &some, &[]), ["last  R-11/X-1"]);
+        // Of numbers with a gap of the store's own: its last one is missing for certain, so the gap is R-09.
+        assert_eq!(named(&totals(3, "13.50", "R-08", "R-11"), &some, &[]), ["missing R-11 /", "not_counted X-1 /9.00", "last  R-11/X-1"]);
+    }
+
+    #[test]
+    fn numbers_go_by_their_value() {
+        let all = arrived(&[("R9", "1"), ("R10", "2"), ("R11", "3")]);
+        assert_eq!(named(&totals(3, "6", "R9", "R11"), &all, &[]), [""; 0]);
+        assert_eq!(named(&totals(3, "6", "R10", "R9"), &all, &[]), [""; 0], "as a store says it that sorts text");
+        assert_eq!(named(&totals(4, "10", "R8", "R11"), &all, &[]), ["missing R8 /", "count  4/3", "sum  10.00/6.00", "first  R8/R9"]);
+        assert_eq!(named(&totals(3, "6", "R9", "R12"), &all, &[]), ["missing R12 /", "last  R12/R11"], "one of the others is unused");
+        let mixed = arrived(&[("A2", "1"), ("A10", "1"), ("B1", "1"), ("VOID", "1")]);
+        let ends = compare(None, &mixed, &BTreeMap::new()).0.arrived;
+        assert_eq!((ends.first.as_deref(), ends.last.as_deref()), (Some("A2"), Some("VOID")));
+    }
+
+    #[test]
+    fn where_the_store_skips_numbers_the_candidates_are_named() {
+        // 0020 was never issued; 0030 was lost.
+        let numbers: Vec<String> = (1..=43).filter(|number| ![20, 30].contains(number)).map(|number| format!("{number:04}")).collect();
+        let mut some: Arrived = numbers.iter().map(|number| (number.clone(), Money::from_fen(100))).collect();
+        let said = totals(42, "42", "0001", "0043");
+        let expected = ["missing_or_unused 0020 /", "missing_or_unused 0030 /", "count  42/41", "sum  42.00/41.00"];
+        assert_eq!(named(&said, &some, &[]), expected);
+        let expected = ["missing_or_unused 0020 /", "other_day 0030 /2026-10-02", "count  42/41", "sum  42.00/41.00"];
+        assert_eq!(named(&said, &some, &[("0030", "2026-10-02")]), expected);
+        some.insert("0030".to_owned(), Money::from_fen(100));
+        assert_eq!(named(&said, &some, &[]), [""; 0], "nothing is missing: what is unused is the store's own");
+        // With too large a gap nothing is named.
+        assert_eq!(named(&totals(43, "43", "0001", "1044"), &some, &[]), ["count  43/42", "sum  43.00/42.00", "last  1044/0043"]);
     }
 
     #[test]
@@ -134,9 +193,12 @@ mod tests {
         let numbers = |count, first, last| numbers_of(&totals(count, "0", first, last)).map(|all| all.len());
         assert_eq!(numbers(3, "R20261001-0099", "R20261001-0101"), Some(3));
         assert_eq!(numbers_of(&totals(2, "0", "A09", "A10")), Some(vec!["A09".to_owned(), "A10".to_owned()]));
-        for (count, first, last) in [(2, "R99", "R100"), (2, "A1", "B2"), (3, "A1", "A2"), (2, "A2", "A1"), (1, "A", "A"), (1, "", "")] {
+        assert_eq!(numbers(2, "R99", "R100"), Some(2));
+        assert_eq!(numbers(2, "A1", "A3"), Some(3), "one is unused");
+        for (count, first, last) in [(2, "R099", "R0100"), (2, "A1", "B2"), (3, "A1", "A2"), (2, "A2", "A1"), (1, "A", "A"), (1, "", "")] {
             assert_eq!(numbers(count, first, last), None, "{first} {last}");
         }
+        assert_eq!(numbers(1, "1", "1002"), None, "too many are unused");
         assert_eq!(numbers(1_000_000, "000001", "1000000"), None);
         assert_eq!(numbers(20_000, "00001", "20000"), None, "more than are listed");
     }

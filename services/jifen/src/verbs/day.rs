@@ -65,6 +65,9 @@ fn said(difference: &DayDifference) -> String {
     let (said, arrived) = (text(&difference.said), text(&difference.arrived));
     match difference.kind {
         DayDifferenceKind::Missing => format!("缺失 {document} missing: it never came, or was refused (`jifen rejects list`)"),
+        DayDifferenceKind::MissingOrUnused => {
+            format!("缺失或未使用 {document} missing or unused: it never came, or was refused, or is a number that the store didn't issue")
+        }
         DayDifferenceKind::OtherDay => format!("日期不符 {document} came for another day: {arrived}"),
         DayDifferenceKind::NotCounted => format!("门店未计入 {document} came, and the store's numbers leave it out"),
         DayDifferenceKind::Count => format!("笔数不符 count: said {said}, arrived {arrived}"),

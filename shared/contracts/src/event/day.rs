@@ -14,7 +14,7 @@ pub struct ArrivedTotals {
     /// Their sum.
     #[schemars(with = "String", extend("pattern" = "^[0-9]{1,16}(\\.[0-9]{1,2})?$"))]
     pub sum: Money,
-    /// The first number, in the order of their characters.
+    /// The first number: those that begin alike in the order of their last digits' value.
     pub first: Option<String>,
     /// The last one.
     pub last: Option<String>,
@@ -35,6 +35,9 @@ pub struct DaySide {
 pub enum DayDifferenceKind {
     /// A number between the first and the last never came, or was refused.
     Missing,
+    /// Likewise, or the store never issued it: it says of fewer numbers than there are between the first and the last, and more of
+    /// these are absent than it lacks.
+    MissingOrUnused,
     /// It came, for another day: that one.
     OtherDay,
     /// It came, and the store's numbers leave it out.
