@@ -4,8 +4,8 @@
 //! A correction names no customer: it is whose invoice it is, and it follows that. While the invoice has not come, or waits itself,
 //! the correction waits; when the invoice lapses, so does it. An invoice is taken back once, by whatever came first: a second void
 //! of it is accepted and changes nothing. So is more refunded than a line had cost: what stays is points' to say. Each invoice
-//! takes back the one that it replaces, whatever became of itself since: of invoices that replace each other in a circle none
-//! counts, in whatever order they come.
+//! takes back the one that it replaces as soon as it has come, also while it waits for a customer, and whatever becomes of it: of
+//! invoices that replace each other in a circle none counts, in whatever order they come.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use jifen_contracts::{

@@ -155,10 +155,11 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// Adds what the acceptance of an invoice entails.
+    /// Adds what the claim of a document entails. The store has said that the invoice it replaces counts no longer, so that one goes
+    /// also while this one waits itself; what corrects this one follows when it waits no more.
     pub(super) fn entails(&self, submission: &Submission<'_>, is_awaited: bool, settled: &mut Settled) {
         let (key, cause) = (&self.identity.key, &submission.cause);
-        if is_awaited {
+        if is_awaited && !matches!(self.standing, Standing::Parked(_)) {
             settled.awaited.insert(key.clone(), cause.clone());
         }
         if let Some(replaced) = invoice_of(self.content) {

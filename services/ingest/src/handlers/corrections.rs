@@ -124,12 +124,12 @@ pub struct Replacing {
     pub cause: Cause,
 }
 
-/// Invoices that got their fate in this transaction, and what that entails.
+/// What documents of this transaction entail.
 #[derive(Default)]
 pub struct Settled {
-    /// Corrections wait for these, each with what made it known.
+    /// Invoices that got their fate, and for which corrections wait, each with what made it known.
     pub awaited: BTreeMap<DocumentKey, Cause>,
-    /// These replace others, whose rows are locked.
+    /// These replace others, whose rows are locked, whatever their own fate: also while they wait.
     pub replacing: Vec<Replacing>,
 }
 

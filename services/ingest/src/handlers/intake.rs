@@ -142,7 +142,7 @@ async fn take_in_bills(
     let told = conclude(cx, tx, set, &candidates, &claimed, &settled, out).await?;
     let mut entailed = Settled::default();
     for (place, candidate) in &candidates {
-        if let (Some(is_awaited), false) = (claimed.get(place), matches!(candidate.standing, Standing::Parked(_))) {
+        if let Some(is_awaited) = claimed.get(place) {
             candidate.entails(set[*place].0, *is_awaited, &mut entailed);
         }
     }

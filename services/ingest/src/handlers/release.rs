@@ -63,7 +63,8 @@ impl Opened {
         documents::Released { key: &self.row.key, standing, business_date, version, bill }
     }
 
-    /// Adds what its end entails: corrections that wait for it, an invoice that it replaces.
+    /// Adds what its end entails: corrections that wait for it. The invoice that it replaces was taken back when it came; of what
+    /// an older version of this program let wait it is now, and twice changes nothing.
     fn entails(&self, settled: &mut Settled, cause: &Cause) {
         if self.row.is_awaited {
             settled.awaited.insert(self.row.key.clone(), cause.clone());

@@ -21,36 +21,36 @@ fn refund(number: &str, invoice: &str, line: u32, amount: &str) -> Value {
     })
 }
 
-fn void(number: &str, invoice: &str) -> Value {
+pub fn void(number: &str, invoice: &str) -> Value {
     json!({"store": "SH01", "void_no": number, "invoice_no": invoice, "voided_at": "2026-09-30T10:00:00+08:00"})
 }
 
 /// Bill `number`, in place of another one.
-fn replacing(number: u64, replaced: &str) -> Value {
+pub fn replacing(number: u64, replaced: &str) -> Value {
     let mut bill = bill(number);
     bill["replaces"] = json!(replaced);
     bill
 }
 
 /// Hands documents in one by one, each in a transaction of its own.
-struct Till<'a> {
-    ingest: &'a Running,
-    sequence: u64,
+pub struct Till<'a> {
+    pub ingest: &'a Running,
+    pub sequence: u64,
 }
 
 impl Till<'_> {
-    fn raw(&mut self, kind: &str, document: &Value) -> RawMessage {
+    pub fn raw(&mut self, kind: &str, document: &Value) -> RawMessage {
         self.sequence += 1;
         message(&format!("pos.v1.SH01.{kind}"), self.sequence, document.to_string().into_bytes())
     }
 
-    async fn send(&mut self, kind: &str, document: &Value) {
+    pub async fn send(&mut self, kind: &str, document: &Value) {
         let raw = self.raw(kind, document);
         handle(self.ingest, Documents, vec![raw]).await;
     }
 }
 
-async fn register(bench: &Bench, ingest: &Running, number: u64) {
+pub async fn register(bench: &Bench, ingest: &Running, number: u64) {
     let event = message("evt.member.registered.v1.SH01", number, bench.event_of(&bench.registration(number)));
     handle(ingest, MemberNews::<MemberRegistered>::new(), vec![event]).await;
 }
@@ -221,7 +221,7 @@ async fn a_correction_of_what_lapsed_lapses() {
 }
 
 /// `<invoice> by <number>` of the first `count`, sorted.
-async fn voided(bench: &Bench, count: usize) -> Vec<String> {
+pub async fn voided(bench: &Bench, count: usize) -> Vec<String> {
     let word = |event: Envelope<InvoiceVoided>| {
         let replaced = if event.data.replaced { "" } else { " (a void)" };
         format!("{} by {}{replaced}", event.data.invoice_no, event.data.void_no)
@@ -250,17 +250,17 @@ async fn an_invoice_takes_back_the_one_that_it_replaces_in_every_order() {
     // In a circle: none of them counts.
     till.send("invoice", &replacing(8, "R00009")).await;
     till.send("invoice", &replacing(9, "R00008")).await;
-    // By a customer whom nobody knows: once it earns. And one that waits, replaced by one that earns.
+    // By a customer whom nobody knows: at once. And one that waits, replaced by one that earns: when it comes to earn.
     till.send("invoice", &replacing(10, "R00002")).await;
     till.send("invoice", &bill(11)).await;
     register(&bench, &ingest, 12).await;
     till.send("invoice", &replacing(12, "R00011")).await;
-    let expected = ["R00001 by R00002", "R00003 by R00004", "R00005 by R00006", "R00008 by R00009", "R00009 by R00008"].map(str::to_owned);
-    assert_eq!(voided(&bench, 5).await, expected);
+    let expected = ["R00001 by R00002", "R00002 by R00010", "R00003 by R00004", "R00005 by R00006", "R00008 by R00009", "R00009 by R00008"];
+    assert_eq!(voided(&bench, 6).await, expected.map(str::to_owned));
     register(&bench, &ingest, 10).await;
     register(&bench, &ingest, 11).await;
     let all = voided(&bench, 7).await;
-    assert!(all.contains(&"R00002 by R00010".to_owned()) && all.contains(&"R00011 by R00012".to_owned()), "{all:?}");
+    assert!(all.contains(&"R00011 by R00012".to_owned()), "{all:?}");
     assert_eq!(bench.number("select count(*) FROM outbox where subject like '%invoice_voided%'").await, 7);
     till.send("void", &void("V1", "R00001")).await;
     assert_eq!(bench.number("select count(*) FROM outbox where subject like '%invoice_voided%'").await, 7, "taken back before");

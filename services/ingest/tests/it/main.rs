@@ -10,5 +10,6 @@ mod kinds;
 mod lapse;
 mod parking;
 mod rejects;
+mod reopened;
 mod repeats;
 mod support;

@@ -116,7 +116,7 @@ fn key_of(bill: &Bill) -> DocumentKey {
     (bill.store.clone(), bill.number.clone())
 }
 
-/// What is taken back of each bill; a bill in another one's place counts where its customer is known.
+/// What is taken back of each bill: by a bill in its place as soon as that has come, whoever's it is.
 fn taken_back(plan: &Plan) -> BTreeMap<DocumentKey, TakenBack> {
     let mut all: BTreeMap<DocumentKey, TakenBack> = BTreeMap::new();
     for correction in &plan.corrections {
@@ -133,7 +133,7 @@ fn taken_back(plan: &Plan) -> BTreeMap<DocumentKey, TakenBack> {
         }
     }
     for bill in &plan.bills {
-        if let (Some(replaces), Customer::Known(..)) = (&bill.replaces, &bill.customer) {
+        if let Some(replaces) = &bill.replaces {
             all.entry((bill.store.clone(), replaces.clone())).or_default().replaced += 1;
         }
     }
