@@ -39,9 +39,14 @@ const MOST_POINTS: i64 = 999_999_999_999;
 /// Imports opening balances.
 pub struct ImportLots;
 
+/// With this begin the keys of lots that have no name of their own: `~<hash of the content>~<nth>`.
+const UNNAMED: char = '~';
+
 /// A line that is in order.
 struct Line<'a> {
     key: LineKey,
+    /// Of one without a name of its own: how many say the same before it.
+    nth: Option<u32>,
     sha256: Vec<u8>,
     lot: &'a ImportedLot,
     member_id: MemberId,
@@ -60,7 +65,9 @@ fn judge<'a>(
     (rules, today): (&AppliedProgram, NaiveDate),
     members: &Members,
 ) -> Result<Result<Line<'a>, Wrong>, Problem> {
-    let good_line = (1..=64).contains(&lot.line.chars().count()) && !lot.line.chars().any(char::is_control);
+    let named_well =
+        (1..=64).contains(&lot.line.chars().count()) && !lot.line.chars().any(char::is_control) && !lot.line.starts_with(UNNAMED);
+    let good_line = lot.nth.map_or(named_well, |nth| nth > 0 && lot.line.is_empty());
     let earned_on = lot.earned_on.unwrap_or(today);
     let wrong = [
         (!good_line, (code::POINTS_BAD_TEXT, "line")),
@@ -85,9 +92,22 @@ fn judge<'a>(
         hasher.update(u64::try_from(said.len()).unwrap_or(u64::MAX).to_be_bytes());
         hasher.update(said);
     }
-    let key = (request.source.to_string(), lot.line.clone());
     let sha256 = hasher.finalize().to_vec();
-    Ok(Ok(Line { key, sha256, lot, member_id: member.member_id, awaiting: member.awaiting, earned_on }))
+    let unnamed = |nth: u32| format!("{UNNAMED}{}{UNNAMED}{nth}", hex::encode(&sha256[..16]));
+    let key = (request.source.to_string(), lot.nth.map_or_else(|| lot.line.clone(), unnamed));
+    Ok(Ok(Line { key, nth: lot.nth, sha256, lot, member_id: member.member_id, awaiting: member.awaiting, earned_on }))
+}
+
+/// Those of these lines without a name of their own that were imported under one: the first so many of those that say the same.
+async fn known_by_name<'a>(tx: &mut PgConnection, lines: impl Iterator<Item = &'a Line<'a>>) -> Result<BTreeSet<LineKey>, Failure> {
+    let said = |line: &Line<'_>| (line.key.0.clone(), line.sha256.clone());
+    let unnamed: Vec<(&Line<'_>, u32)> = lines.filter_map(|line| Some((line, line.nth?))).collect();
+    if unnamed.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let counts = imports::count_named(tx, &unnamed.iter().map(|(line, _)| said(line)).collect()).await?;
+    let known = |(line, nth): &&(&Line<'_>, u32)| counts.get(&said(line)).is_some_and(|count| i64::from(*nth) <= *count);
+    Ok(unnamed.iter().filter(known).map(|(line, _)| line.key.clone()).collect())
 }
 
 fn outcome(line: &str, status: ImportStatus, wrong: Option<Wrong>) -> ImportOutcome {
@@ -139,8 +159,11 @@ impl Mutation for ImportLots {
         // Claim: in the order of the keys, each once; the first of a repeated line stands for all.
         let mut first: BTreeMap<&LineKey, &Line<'_>> = BTreeMap::new();
         let requests = || batch.iter().zip(&judged).filter_map(|(asked, judged)| Some((asked, judged.as_ref().ok()?)));
+        let under_a_name = known_by_name(tx, requests().flat_map(|(_, lines)| lines.iter().flatten())).await?;
         for line in requests().filter(|(asked, _)| !asked.request.dry_run).flat_map(|(_, lines)| lines.iter().flatten()) {
-            first.entry(&line.key).or_insert(line);
+            if !under_a_name.contains(&line.key) {
+                first.entry(&line.key).or_insert(line);
+            }
         }
         let lines: Vec<NewLine> =
             first.values().map(|line| NewLine { key: line.key.clone(), sha256: line.sha256.clone(), member_id: line.member_id }).collect();
@@ -152,6 +175,9 @@ impl Mutation for ImportLots {
         let mut told: BTreeSet<LineKey> = BTreeSet::new();
         let mut answer = |dry_run: bool, line: &Line<'_>| {
             let again = !told.insert(line.key.clone());
+            if under_a_name.contains(&line.key) {
+                return outcome(&line.key.1, ImportStatus::Duplicate, None);
+            }
             match known.get(&line.key) {
                 Some(sha256) if *sha256 != line.sha256 => {
                     outcome(&line.key.1, ImportStatus::Rejected, Some((code::POINTS_IMPORT_CONFLICT, "line")))

@@ -38,6 +38,20 @@ pub async fn claim(tx: &mut PgConnection, lines: &[NewLine], at: DateTime<Utc>) 
     Ok(rows.into_iter().map(|row| (row.source, row.line)).collect())
 }
 
+/// How many lines with names of their own say the same as these, each (source, hash of its content): a lot that has none may be one of
+/// them. Releases that knew rows by the file's line claimed such names.
+pub async fn count_named(tx: &mut PgConnection, said: &BTreeSet<(String, Vec<u8>)>) -> Result<BTreeMap<(String, Vec<u8>), i64>, Failure> {
+    let rows = sqlx::query!(
+        r#"select source, sha256, count(*) as "count!" from imported_lot
+           where (source, sha256) in (select * from unnest($1::text[], $2::bytea[])) and line not like '~%' group by source, sha256"#,
+        &said.iter().map(|(source, _)| source.clone()).collect::<Vec<_>>(),
+        &said.iter().map(|(_, sha256)| sha256.clone()).collect::<Vec<_>>(),
+    )
+    .fetch_all(tx)
+    .await?;
+    Ok(rows.into_iter().map(|row| ((row.source, row.sha256), row.count)).collect())
+}
+
 /// The content of lines that are claimed, as hashes.
 pub async fn load(tx: &mut PgConnection, keys: &[LineKey]) -> Result<BTreeMap<LineKey, Vec<u8>>, Failure> {
     let rows = sqlx::query!(

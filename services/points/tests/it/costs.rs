@@ -222,6 +222,7 @@ impl Costs {
         costs.push(("unfreeze", self.ledger.ask(unfreeze, change("unfreeze")).await.0));
         let lot = |number: u128| ImportedLot {
             line: self.operation("line", number),
+            nth: None,
             member_no: format!("M{number}"),
             store: store(),
             points: Points(100),

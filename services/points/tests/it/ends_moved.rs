@@ -177,6 +177,7 @@ async fn what_has_an_end_of_its_own_keeps_it() {
     let _: Vec<Returned> = bench.published(1).await;
     let imported = ImportedLot {
         line: "1".to_owned(),
+        nth: None,
         member_no: "M1".to_owned(),
         store: store(),
         points: Points(1_000),

@@ -203,6 +203,7 @@ async fn opening_balances_are_imported_once() {
     let _: Vec<Earned> = bench.published(3).await;
     let lot = |line: &str, member: &str, points: i64| ImportedLot {
         line: line.to_owned(),
+        nth: None,
         member_no: member.to_owned(),
         store: store(),
         points: Points(points),
@@ -265,4 +266,51 @@ async fn opening_balances_are_imported_once() {
     for copy in copies {
         assert!(copy.stop().await);
     }
+}
+
+/// A row was rejected and is taken out of the file: those behind it move up, and stay who they were. Rows that an older release knew by
+/// their line of the file are not imported again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lot_without_a_name_is_known_by_what_it_says() {
+    let bench = Bench::start().await;
+    let _ = bench.stand_in_for_member(&[]).await;
+    let copy = bench.copy_at(&clock("2026-10-01"), &[program(1)]).await;
+    bench.publish(&[invoice("R1", 1, "repair", "1.00")], 1).await;
+    let _: Vec<Earned> = bench.published(1).await;
+    let lot = |line: &str, nth: u32, points: i64| ImportedLot {
+        line: line.to_owned(),
+        nth: (nth > 0).then_some(nth),
+        member_no: "M1".to_owned(),
+        store: store(),
+        points: Points(points),
+        expires_on: day("2027-06-30"),
+        earned_on: None,
+        qualifying: false,
+    };
+    let import = async |id: &str, dry_run: bool, lots: Vec<ImportedLot>| {
+        let request = LotsImportRequest { operation_id: id.to_owned(), source: token("old_system"), dry_run, lots };
+        let reply = asked::<LotsImport>(&bench, request).await.expect("judged");
+        reply.lots.into_iter().map(|lot| lot.code.unwrap_or_else(|| format!("{:?}", lot.status))).collect::<Vec<_>>()
+    };
+    let (imported, duplicate) = ("Imported", "Duplicate");
+    assert_eq!(
+        import("I1", false, vec![lot("", 1, 500), lot("", 1, 0), lot("", 1, 700)]).await,
+        [imported, "points.import_amount", imported]
+    );
+    assert_eq!(import("I2", false, vec![lot("", 1, 500), lot("", 1, 700)]).await, [duplicate, duplicate]);
+    assert_eq!(import("I3", false, vec![lot("", 1, 300), lot("", 2, 500), lot("", 1, 500)]).await, [imported, imported, duplicate]);
+    // By an older release, two of them alike, by their lines: they are the first two.
+    assert_eq!(import("I4", false, vec![lot("2", 0, 90), lot("3", 0, 90)]).await, [imported, imported]);
+    let moved = vec![lot("", 1, 90), lot("", 2, 90), lot("", 3, 90)];
+    assert_eq!(import("I5", true, moved.clone()).await, [duplicate, duplicate, imported]);
+    assert_eq!(import("I6", false, moved.clone()).await, [duplicate, duplicate, imported]);
+    assert_eq!(import("I7", false, moved).await, [duplicate, duplicate, duplicate]);
+    // A name is a name, a number counts from 1, and nobody has both.
+    let wrong = vec![lot("~9", 0, 1), lot("4", 1, 1), ImportedLot { nth: Some(0), ..lot("", 1, 1) }, lot("", 0, 1)];
+    assert_eq!(import("I8", false, wrong).await, ["points.bad_text"; 4]);
+    let account = bench.account("M1").await;
+    assert_eq!(account.active, Points(101 + 500 + 700 + 300 + 500 + 3 * 90));
+    bench.explain_all("M1").await;
+    bench.assert_sound().await;
+    assert!(copy.stop().await);
 }

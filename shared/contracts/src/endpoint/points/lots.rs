@@ -290,8 +290,12 @@ endpoint!(
 /// Points of another system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ImportedLot {
-    /// Names it among the lots of its source, for ever: 1 to 64 characters.
+    /// Names it among the lots of its source, for ever: 1 to 64 characters, the first one not `~`. Empty with `nth`.
     pub line: String,
+    /// Of a lot that has no name of its own: the how-manieth it is, from 1, among the lots of its source that say exactly the same.
+    /// So it is known by what it says, wherever it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nth: Option<u32>,
     /// The number on the card.
     pub member_no: String,
     /// The store that funds them.
