@@ -90,9 +90,11 @@ async fn tend(
 
 async fn count(cx: &Ctx, connection: &mut PgConnection) -> Result<i64, Failure> {
     let (rows, oldest_s): (i64, i64) = sqlx::query_as(
-        "select coalesce(sum(row_count), 0)::bigint, coalesce(extract(epoch from now() - min(created_at)), 0)::bigint
+        "select coalesce(sum(row_count), 0)::bigint, greatest(coalesce(extract(epoch from $1 - min(created_at)), 0), 0)::bigint
          from outbox_commit where published_at is null",
     )
+    // By the clock that the commits were stamped with.
+    .bind(cx.clock.now())
     .fetch_one(connection)
     .await?;
     cx.unpublished.store(rows, Ordering::Relaxed);

@@ -13,9 +13,7 @@ use crate::{
 };
 
 async fn copy(bench: &Bench) -> Running {
-    let points = bench.copy().await;
-    points.cx().programs.learn([capped(1, 5_000, 1_000), capped(2, 5_000, 100_000)]);
-    points
+    bench.copy_with(&[capped(1, 5_000, 1_000), capped(2, 5_000, 100_000)]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,8 +49,7 @@ async fn a_members_day_has_its_cap_whatever_the_copies() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_taken_back_is_free_again_that_day() {
     let bench = Bench::start().await;
-    let points = bench.copy().await;
-    points.cx().programs.learn([capped(1, 5_000, 2_000)]);
+    let points = bench.copy_with(&[capped(1, 5_000, 2_000)]).await;
     let first = invoice("R1", 1, "maintenance", "1000.00");
     bench.publish(std::slice::from_ref(&first), 1).await;
     let _: Vec<Earned> = bench.published(1).await;
@@ -94,8 +91,7 @@ async fn a_bill_has_the_room_of_the_one_whose_place_it_takes() {
     // Of the third member both come in one batch, with one before it and one behind.
     let all = [bill("C3", 3, "400.00", None), pair(3)[0].clone(), pair(3)[1].clone()];
     bench.publish(&all, 1).await;
-    let points = bench.copy().await;
-    points.cx().programs.learn([capped(1, 5_000, 2_000)]);
+    let points = bench.copy_with(&[capped(1, 5_000, 2_000)]).await;
     let _: Vec<Earned> = bench.published(3).await;
     let [first, second] = pair(1);
     bench.publish(&[first], 1).await;

@@ -199,7 +199,12 @@ impl Bench {
 
     /// A copy that knows the rules from its first batch on.
     pub async fn copy(&self) -> Running {
-        samples::remember(&self.env, "points", &[program(1)]).await;
+        self.copy_with(&[program(1)]).await
+    }
+
+    /// A copy that knows these rules from its first batch on.
+    pub async fn copy_with(&self, programs: &[AppliedProgram]) -> Running {
+        samples::remember(&self.env, "points", programs).await;
         jifen_points::service().start(self.config()).await.expect("points starts")
     }
 
