@@ -18,7 +18,8 @@ pub struct Standing {
     pub member_no: String,
     /// The store of the registration, or of the first document.
     pub store: Option<StoreCode>,
-    /// All qualifying points so far. Below zero where a correction took a first spending back whose own accrual comes later.
+    /// All qualifying points so far. Below zero for a moment only by a correction whose entries don't name their accrual, as those of
+    /// earlier releases.
     pub qualifying: Points,
     /// The tier; none before the first accrual, registration or activation.
     pub reached: Option<Reached>,

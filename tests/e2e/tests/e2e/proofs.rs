@@ -20,6 +20,19 @@ fn instant(text: &str) -> DateTime<Utc> {
     text.parse().expect("an instant")
 }
 
+/// A system on 5 October 2026 with a member of each of two stores, who have 1,100 and 400 points.
+async fn two_members() -> (System, Client, [String; 2]) {
+    let mut system = System::new().at(instant("2026-10-05T04:00:00Z"));
+    system.start().await;
+    let client = system.client().await;
+    let members = [register(&client, 1, "SH01").await, register(&client, 2, "SH02").await];
+    system.quiet(&client).await;
+    bill(&client, 1, "SH01", "R1", "1000.00").await;
+    bill(&client, 2, "SH02", "R2", "300.00").await;
+    system.quiet(&client).await;
+    (system, client, members)
+}
+
 async fn bill(client: &Client, who: usize, store: &str, number: &str, yuan: &str) {
     let bill = invoice(store, number, "2026-10-05T10:00:00+08:00", &json!({ "phone": phone(who) }), "repair", yuan);
     let sha256 = client.send_invoice(&bill).await;
@@ -56,14 +69,7 @@ async fn sealed(system: &System, database: &mut PgConnection) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_is_verified_and_an_entry_is_proven_to_an_outsider() {
     let _alone = alone().await;
-    let mut system = System::new().at(instant("2026-10-05T04:00:00Z"));
-    system.start().await;
-    let client = system.client().await;
-    let [a, b] = [register(&client, 1, "SH01").await, register(&client, 2, "SH02").await];
-    system.quiet(&client).await;
-    bill(&client, 1, "SH01", "R1", "1000.00").await;
-    bill(&client, 2, "SH02", "R2", "300.00").await;
-    system.quiet(&client).await;
+    let (mut system, client, [a, b]) = two_members().await;
     spend(&client, &a, "SH02", 500, "R3").await;
     system.travel(instant("2026-10-05T04:05:00Z"));
     let mut database = PgConnection::connect(&system.database_url()).await.expect("the database");
@@ -151,14 +157,7 @@ fn fen(text: &str) -> i64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_month_is_settled_between_stores_and_stays_as_it_was() {
     let _alone = alone().await;
-    let mut system = System::new().at(instant("2026-10-05T04:00:00Z"));
-    system.start().await;
-    let client = system.client().await;
-    let [a, b] = [register(&client, 1, "SH01").await, register(&client, 2, "SH02").await];
-    system.quiet(&client).await;
-    bill(&client, 1, "SH01", "R1", "1000.00").await;
-    bill(&client, 2, "SH02", "R2", "300.00").await;
-    system.quiet(&client).await;
+    let (mut system, client, [a, b]) = two_members().await;
     let granted = [active(&client, &a).await, active(&client, &b).await];
     assert_eq!(granted, [1_100, 400]);
     spend(&client, &a, "SH02", 500, "R3").await;
